@@ -1,0 +1,31 @@
+//! The words of metering, shared by every other crate.
+//!
+//! Promise: a quantity is an integer with a decimal scale from the parser to
+//! the bill, time is a UTC instant, an interval is half-open `[start, end)`,
+//! and nothing here reads a clock, a disk or a network.
+//!
+//! Read: `time.rs`, `decimal.rs`, `unit.rs`, `obis.rs`, `ids.rs`,
+//! `reading_type.rs`, `quality.rs`, `reading.rs` (what a source said),
+//! `words.rs`, `row.rs` (what is stored, and which version stands).
+
+mod time;
+mod decimal;
+mod unit;
+mod obis;
+mod ids;
+mod reading_type;
+mod quality;
+mod reading;
+mod words;
+mod row;
+
+pub use decimal::{Decimal, DecimalError};
+pub use ids::{ChannelId, DeviceId, Sequence, TenantId};
+pub use obis::{Obis, ObisError};
+pub use quality::{Flags, Quality};
+pub use reading::{Event, Identity, Place, Reading, Refusal, Sink};
+pub use reading_type::{Commodity, Flow, Kind, Phase, ReadingType};
+pub use row::{Row, RowKey};
+pub use time::{Span, TimeError, Timestamp};
+pub use unit::{ConversionError, Unit};
+pub use words::{Word, Words, WordsError};

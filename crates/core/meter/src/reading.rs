@@ -1,0 +1,108 @@
+//! What a source said, before names are resolved: readings, events, refusals.
+
+use crate::{Decimal, Flags, Quality, ReadingType, Span, Timestamp};
+
+/// Whether the device is part of a channel's name (D2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Identity {
+    /// The point and register name the stream; the device is an attribute that
+    /// changes with an exchange (NEM12).
+    #[default]
+    Point,
+    /// The device names the stream too (wM-Bus, plugs).
+    Device,
+}
+
+/// One observation in the source's own words, borrowed from its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading<'a> {
+    pub point: &'a str,
+    /// Serial of the device; empty where the source names none.
+    pub device: &'a str,
+    pub register: &'a str,
+    pub identity: Identity,
+    pub reading_type: ReadingType,
+    pub start: Timestamp,
+    /// Zero for register reads and spot values.
+    pub span: Span,
+    pub value: Decimal,
+    /// The unit as spelled; `reading_type.unit` is its meaning.
+    pub unit: &'a str,
+    /// The source's quality word, verbatim; `canonical` is its rank.
+    pub quality: &'a str,
+    pub canonical: Quality,
+    /// The source's reason code, verbatim; empty where there is none.
+    pub reason: &'a str,
+    pub flags: Flags,
+    /// When the source last changed this reading; newest stands.
+    pub message_time: Option<Timestamp>,
+    /// When the file or message around it was made: decides between equal message times.
+    pub issued_at: Option<Timestamp>,
+}
+
+/// Something a source said besides quantities.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    pub point: &'a str,
+    pub device: &'a str,
+    /// Empty where the event concerns the whole device or point.
+    pub register: &'a str,
+    pub at: Timestamp,
+    pub span: Span,
+    /// The event's name in the source's format, such as `nem12.500` or `nem12.reason`.
+    pub kind: &'a str,
+    /// Its code there, verbatim.
+    pub code: &'a str,
+    pub text: &'a str,
+    pub place: Place,
+}
+
+/// Where in a source something stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// Counted from 1.
+    Line(u64),
+    /// Bytes from the start of the (decompressed) body.
+    Byte(u64),
+    /// The source as a whole.
+    Whole,
+}
+
+/// Input that was not understood, kept so that a person can act on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal<'a> {
+    pub place: Place,
+    /// Short and stable, for counting: `nem12.interval_count`.
+    pub code: &'a str,
+    /// What a person can act on: lower case, names the object and the number.
+    pub reason: &'a str,
+    /// The raw input at the place, cut to [`Refusal::EXCERPT_BYTES_MAX`].
+    pub excerpt: &'a [u8],
+}
+
+impl Refusal<'_> {
+    pub const EXCERPT_BYTES_MAX: usize = 240;
+}
+
+/// Takes in what a parser finds, in the order of the source.
+///
+/// Parsing streams into a sink and always ends; one bad line never costs the file.
+pub trait Sink {
+    fn reading(&mut self, reading: Reading<'_>);
+    fn event(&mut self, event: Event<'_>);
+    fn refused(&mut self, refusal: Refusal<'_>);
+    /// True once the sink wants no more; a parser asks between records.
+    fn stopped(&self) -> bool {
+        false
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Place::Line(line) => write!(f, "line {line}"),
+            Place::Byte(byte) => write!(f, "byte {byte}"),
+            Place::Whole => f.write_str("the whole source"),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Small vocabularies kept once: units as spelled, quality words, reason codes.
+//!
+//! Promise: the same text gets the same `Word` for the life of a `Words`, and
+//! hostile input cannot grow it past its limit.
+
+use std::collections::HashMap;
+
+/// Index of a text in a [`Words`]; 0 is the empty text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Word(pub u32);
+
+#[derive(Debug)]
+pub struct Words {
+    texts: Vec<Box<str>>,
+    index: HashMap<Box<str>, Word>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WordsError {
+    #[error("{length} bytes in a unit, quality or reason; at most {} are kept", Words::BYTES_MAX)]
+    TooLong { length: usize },
+    #[error("more than {} different units, qualities and reasons", Words::COUNT_MAX)]
+    TooMany,
+}
+
+impl Words {
+    /// A reason text fits; a megabyte of nonsense does not.
+    pub const BYTES_MAX: usize = 256;
+    /// Real vocabularies have dozens; 2^17 × (256 + index) stays below 70 MB.
+    pub const COUNT_MAX: usize = 1 << 17;
+
+    pub fn new() -> Words {
+        Words { texts: vec!["".into()], index: HashMap::from([("".into(), Word(0))]) }
+    }
+
+    pub fn intern(&mut self, text: &str) -> Result<Word, WordsError> {
+        if let Some(word) = self.index.get(text) {
+            return Ok(*word);
+        }
+        if text.len() > Self::BYTES_MAX {
+            return Err(WordsError::TooLong { length: text.len() });
+        }
+        if self.texts.len() >= Self::COUNT_MAX {
+            return Err(WordsError::TooMany);
+        }
+        let word = Word(u32::try_from(self.texts.len()).expect("below COUNT_MAX"));
+        self.texts.push(text.into());
+        self.index.insert(text.into(), word);
+        Ok(word)
+    }
+
+    /// The text of a word this `Words` gave out.
+    pub fn text(&self, word: Word) -> &str {
+        &self.texts[word.0 as usize]
+    }
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        Words::new()
+    }
+}
