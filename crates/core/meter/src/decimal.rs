@@ -5,6 +5,7 @@
 //! fit is an error, never rounded.
 
 use std::cmp::Ordering;
+use std::io::Write as _;
 
 /// `value` × 10^-`scale`, `scale` at most [`Decimal::SCALE_MAX`].
 #[derive(Clone, Copy, Debug, Default)]
@@ -77,7 +78,12 @@ impl Decimal {
         if !double.is_finite() {
             return Err(DecimalError::NotFinite);
         }
-        Self::parse(&format!("{double:e}"))
+        // The longest, -2.2250738585072014e-308, has 24 bytes.
+        let mut text = [0_u8; 32];
+        let mut left = &mut text[..];
+        write!(left, "{double:e}").expect("a double prints in 24 bytes");
+        let unused = left.len();
+        Self::parse_bytes(&text[..text.len() - unused])
     }
 
     /// Puts the point `scale` digits from the right; a scale outside `0..=18`
@@ -122,9 +128,8 @@ impl Decimal {
     pub fn times_power_of_ten(self, power: i32) -> Result<Self, DecimalError> {
         let text = self.to_string();
         let negated = if self.value < 0 { self.value } else { -self.value };
-        let scale = i32::from(self.scale)
-            .checked_sub(power)
-            .ok_or_else(|| DecimalError::TooManyDigits(text.clone()))?;
+        let scale =
+            i32::from(self.scale).checked_sub(power).ok_or_else(|| DecimalError::TooManyDigits(text.clone()))?;
         Self::placed(negated, self.value < 0, scale, text.as_bytes())
     }
 }

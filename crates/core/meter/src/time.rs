@@ -46,9 +46,7 @@ impl Timestamp {
 
     /// A civil time at a fixed offset from UTC, such as the NEM's UTC+10.
     pub fn from_civil(civil: DateTime, offset_hours: i8) -> Result<Self, TimeError> {
-        let at = Offset::constant(offset_hours)
-            .to_timestamp(civil)
-            .map_err(|_| TimeError::OutOfRange)?;
+        let at = Offset::constant(offset_hours).to_timestamp(civil).map_err(|_| TimeError::OutOfRange)?;
         Self::checked(at.as_microsecond())
     }
 
@@ -59,9 +57,7 @@ impl Timestamp {
 
     /// Reads RFC 3339, with any offset.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
-        let at: jiff::Timestamp = text
-            .parse()
-            .map_err(|_| TimeError::NotATime(text.chars().take(40).collect()))?;
+        let at: jiff::Timestamp = text.parse().map_err(|_| TimeError::NotATime(text.chars().take(40).collect()))?;
         Self::checked(at.as_microsecond())
     }
 
@@ -76,8 +72,7 @@ impl Timestamp {
         let shifted = days + 719_468;
         let era = shifted.div_euclid(146_097);
         let day_of_era = shifted.rem_euclid(146_097);
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted_month = (5 * day_of_year + 2) / 153;
         let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };

@@ -183,6 +183,23 @@ impl Unit {
         }
     }
 
+    /// One of this unit is `.0` / `.1` of `to`, in lowest terms: for whoever
+    /// converts whole columns. `None` where the two measure different things.
+    pub fn ratio(self, to: Unit) -> Option<(i64, i64)> {
+        if self == to {
+            return Some((1, 1));
+        }
+        let ((from_dimension, from_size), (to_dimension, to_size)) = (self.measure(), to.measure());
+        if from_dimension != to_dimension || self == Unit::Unknown || to == Unit::Unknown {
+            return None;
+        }
+        let (mut a, mut b) = (from_size, to_size);
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        Some((from_size / a, to_size / a))
+    }
+
     /// `value` of this unit, expressed in `to`.
     pub fn convert(self, value: Decimal, to: Unit) -> Result<Decimal, ConversionError> {
         if self == to {
@@ -266,6 +283,19 @@ mod tests {
             assert!(unit.convert(smallest, unit.family()).is_ok(), "{unit}");
             assert_eq!(unit.family().family(), unit.family());
         }
+    }
+
+    #[test]
+    fn a_ratio_is_what_one_converts_to() {
+        for (from, ..) in SPELLINGS {
+            for (to, ..) in SPELLINGS {
+                let Ok(one) = from.convert(Decimal::new(1, 0), *to) else { continue };
+                let (up, down) = from.ratio(*to).expect("convertible");
+                assert_eq!(one.at_scale_18() * i128::from(down), i128::from(up) * 10_i128.pow(18), "{from} {to}");
+            }
+        }
+        assert_eq!(Unit::Joule.ratio(Unit::KilowattHour), Some((1, 3_600_000)));
+        assert_eq!(Unit::Volt.ratio(Unit::Ampere), None);
     }
 
     proptest! {
