@@ -1,0 +1,25 @@
+//! The machine as the other crates may touch it: disk, clock, randomness.
+//!
+//! Promise: nothing else in the house asks the operating system for the time,
+//! for random bytes or for a file. Each of the three has a twin that a test
+//! holds in its hand, and the disk's twin can lose power.
+//!
+//! Read: `kind.rs` (what an error asks of its caller), `clock.rs`,
+//! `entropy.rs`, `disk.rs` (the contract), `contract.rs` (the contract as a
+//! test), `real.rs` (a directory of the machine), `sim.rs` (a disk whose power
+//! fails when told to).
+
+mod kind;
+mod clock;
+mod entropy;
+mod disk;
+pub mod contract;
+mod real;
+mod sim;
+
+pub use clock::{Clock, ManualClock, SystemClock, sleep};
+pub use disk::{Disk, Entry, Lock, SWEPT_SUFFIX, is_temporary, parent_of, sweep_temporaries};
+pub use entropy::{Entropy, OsEntropy, Seeded, SeededEntropy};
+pub use kind::Kind;
+pub use real::RealDisk;
+pub use sim::{SECTOR_BYTES, SimDisk};
