@@ -1,0 +1,84 @@
+//! What can go wrong in a registry, and what kind of trouble it is.
+
+use std::path::PathBuf;
+
+use host::Kind;
+use meter::TenantId;
+
+use crate::{LABEL_BYTES_MAX, LEASE_BLOCKS_MAX, TENANT_NAME_BYTES_MAX, TENANTS_MAX, TOKENS_MAX, TokenId};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a registry refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("tenant name {0:?} must be 1 to {TENANT_NAME_BYTES_MAX} of a-z, 0-9, '-' and '_'; choose another")]
+    TenantName(String),
+    #[error("tenant {0:?} exists already; choose another name or use it")]
+    TenantExists(String),
+    #[error("there is no tenant {}; list the tenants and choose one", .0.0)]
+    NoSuchTenant(TenantId),
+    #[error("there is no token {}; list the tokens and choose one", .0.0)]
+    NoSuchToken(TokenId),
+    #[error("scope {0:?} is not one of read, write, admin")]
+    Scope(String),
+    #[error("a token needs at least one scope of read, write, admin")]
+    NoScope,
+    #[error(
+        "a token's label is one line of at most {LABEL_BYTES_MAX} bytes, this one has {0} bytes or holds control characters"
+    )]
+    Label(usize),
+    #[error("{0} id blocks asked for, a lease holds 1 to {LEASE_BLOCKS_MAX}")]
+    LeaseSize(u32),
+    #[error("the registry holds {TENANTS_MAX} tenants, its limit; use an existing one")]
+    TenantsFull,
+    #[error("the registry holds {TOKENS_MAX} tokens, its limit; use an existing one")]
+    TokensFull,
+    #[error("all id blocks are leased")]
+    BlocksFull,
+    #[error("the token is missing or malformed; send `Authorization: Bearer mh_…`")]
+    TokenMissing,
+    #[error("the token is unknown or revoked; ask for a new one (`meterhouse token`)")]
+    TokenUnknown,
+    #[error("the token has scope {has}, this needs {needs}; ask for a token that has it")]
+    TokenScope { has: String, needs: &'static str },
+    #[error(
+        "registry {path} has format {found}, this program knows up to {known}; use the newer program, or restore a backup made before it"
+    )]
+    Newer { path: PathBuf, found: i64, known: i64 },
+    #[error("registry {path}: {what}; restore registry.sqlite and registry.sum together from a backup")]
+    Damaged { path: PathBuf, what: String },
+    #[error("the disk under registry {path} is full; free some space and try again")]
+    DiskFull { path: PathBuf },
+    #[error("registry {path} stopped after a failed write ({what}); look at the disk, then restart")]
+    Stopped { path: PathBuf, what: String },
+    #[error("registry {path} is in use by another process; stop that one first")]
+    InUse { path: PathBuf },
+    #[error("no random bytes for a token; look at the machine's /dev/urandom")]
+    Entropy(#[source] std::io::Error),
+    #[error("registry {path} cannot be read: {source}; look at the disk and the file's owner")]
+    Io { path: PathBuf, source: std::io::Error },
+    #[error("registry {path} failed a statement: {source}")]
+    Sql { path: PathBuf, source: rusqlite::Error },
+}
+
+impl Error {
+    /// What the caller can do about it.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Error::TenantName(_) | Error::Scope(_) | Error::NoScope | Error::Label(_) | Error::LeaseSize(_) => {
+                Kind::BadInput
+            }
+            Error::TokenMissing | Error::TokenUnknown | Error::TokenScope { .. } => Kind::NotAllowed,
+            Error::NoSuchTenant(_) | Error::NoSuchToken(_) => Kind::NotFound,
+            Error::TenantExists(_)
+            | Error::TenantsFull
+            | Error::TokensFull
+            | Error::BlocksFull
+            | Error::Newer { .. } => Kind::Conflict,
+            Error::DiskFull { .. } | Error::InUse { .. } => Kind::Busy,
+            Error::Damaged { .. } => Kind::Corrupt,
+            Error::Entropy(_) | Error::Stopped { .. } | Error::Io { .. } | Error::Sql { .. } => Kind::Bug,
+        }
+    }
+}

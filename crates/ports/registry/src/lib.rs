@@ -1,0 +1,96 @@
+//! The registry: tenants, the tokens that let someone in, and the id blocks
+//! that have been handed out.
+//!
+//! Promise: an id block is never handed out twice, whatever crashes; of a token
+//! only its SHA-256 is stored; a change that returned survives power loss; and
+//! one byte flipped in a registry at rest is found and named.
+//!
+//! Calls block (as on `host::Disk`): an async role calls them off its runtime,
+//! except [`Authenticator::cached`], which only looks into memory.
+//!
+//! Read: `lib.rs` (the contract), `error.rs`, `token.rs`, `authenticator.rs`,
+//! `sqlite.rs` (the embedded adapter), `sqlite/sum.rs` (how its bytes are
+//! checked), `contract.rs` (what every adapter passes).
+
+use std::ops::Range;
+
+use meter::{TenantId, Timestamp};
+
+mod error;
+mod token;
+mod authenticator;
+mod sqlite;
+pub mod contract;
+
+pub use authenticator::{Authenticator, Principal};
+pub use error::{Error, Result};
+pub use sqlite::{Damage, Sqlite};
+pub use token::{Issued, NewToken, Scope, Scopes, Token, TokenHash, TokenId, TokenText, issue};
+
+/// The tenant every new registry starts with, numbered 1.
+pub const HOME: &str = "home";
+
+/// A tenant's name stands in paths, settings and URLs: short and plain.
+pub const TENANT_NAME_BYTES_MAX: usize = 64;
+
+/// A label is one line for a person's eye.
+pub const LABEL_BYTES_MAX: usize = 200;
+
+/// [`Registry::tenants`] answers with all of them: 10,000 of 100 bytes are 1 MB.
+pub const TENANTS_MAX: usize = 10_000;
+
+/// [`Registry::tokens`] can answer with all of them: 50,000 of 300 bytes are 15 MB.
+pub const TOKENS_MAX: usize = 50_000;
+
+/// One lease: 2^20 blocks of 64 slots name 67 million channels, and a crash
+/// that loses the whole lease costs a millionth of the 2^57 blocks there are.
+pub const LEASE_BLOCKS_MAX: u32 = 1 << 20;
+
+/// Whose readings they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    pub id: TenantId,
+    /// Lower-case letters, digits, `-` and `_`, at most [`TENANT_NAME_BYTES_MAX`].
+    pub name: String,
+}
+
+/// Which tokens [`Registry::tokens`] is asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Which<'a> {
+    All,
+    Of(TenantId),
+    Hash(&'a TokenHash),
+}
+
+/// Who may come in, and which ids are taken.
+///
+/// Every method may block on disk or network. What a call returned holds after
+/// power loss; a call that failed has either changed nothing or, if the error
+/// is [`Error::Stopped`], everything it was asked to: the caller then starts
+/// again from an opened registry.
+pub trait Registry: Send + Sync {
+    /// All tenants by id. A new registry holds exactly [`HOME`] with id 1.
+    fn tenants(&self) -> Result<Vec<Tenant>>;
+
+    /// Adds a tenant under the next free id; ids are never used again.
+    /// A name that is taken is [`Error::TenantExists`], one that is not plain
+    /// [`Error::TenantName`].
+    fn add_tenant(&self, name: &str) -> Result<Tenant>;
+
+    /// Adds a token by its hash (use [`issue`], which makes the text). Its id is
+    /// never used again. An unknown tenant is [`Error::NoSuchTenant`].
+    fn add_token(&self, hash: &TokenHash, new: &NewToken) -> Result<Token>;
+
+    /// Revokes a token for good and returns it. Revoking twice keeps the first
+    /// time; an unknown id is [`Error::NoSuchToken`].
+    fn revoke_token(&self, id: TokenId, at: Timestamp) -> Result<Token>;
+
+    /// Tokens by id, revoked ones too. [`Which::Hash`] gives at most one, and
+    /// takes no longer for a hash that is nearly right.
+    fn tokens(&self, which: Which<'_>) -> Result<Vec<Token>>;
+
+    /// `count` consecutive blocks (at least 1, at most [`LEASE_BLOCKS_MAX`])
+    /// that no one was given before and no one will be given again, starting
+    /// at 1. A lease lost in a crash stays unused.
+    fn lease_blocks(&self, count: u32) -> Result<Range<i64>>;
+}
