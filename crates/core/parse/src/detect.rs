@@ -1,0 +1,205 @@
+//! Which format a body is in, told from its first bytes; and one way to read any.
+
+use std::io::{self, BufRead, Read};
+
+use meter::Sink;
+
+use crate::nem;
+use crate::protobuf::{self, EnvelopeError, Limits};
+
+/// As much of a body's beginning as [`Format::detect`] looks at: a header
+/// behind a few dozen blank or foreign lines is still found.
+pub const HEAD_BYTES: usize = 4096;
+/// A request is held whole; the HTTP door takes far less.
+pub const PROTOBUF_BYTES_MAX: u64 = 64 << 20;
+
+/// A format we read. The names are stored and typed by people: never change one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    Nem12,
+    Nem13,
+    Protobuf,
+}
+
+/// A body in none of our formats.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{saw}; known formats are nem12, nem13 and protobuf")]
+pub struct Unrecognised {
+    saw: String,
+}
+
+/// Why a body as a whole could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the body could not be read: {0}")]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    #[error("a protobuf body of more than {PROTOBUF_BYTES_MAX} bytes; send it in several requests")]
+    TooLarge,
+}
+
+/// Reads a body of `format` into `sink`.
+pub fn read(format: Format, mut input: impl BufRead, limits: Limits, sink: &mut dyn Sink) -> Result<(), Error> {
+    match format {
+        Format::Nem12 | Format::Nem13 => nem::nem(input, limits, sink)?,
+        Format::Protobuf => {
+            let mut body = Vec::new();
+            input.by_ref().take(PROTOBUF_BYTES_MAX + 1).read_to_end(&mut body)?;
+            if body.len() as u64 > PROTOBUF_BYTES_MAX {
+                return Err(Error::TooLarge);
+            }
+            protobuf::read(&body, limits, sink)?;
+        }
+    }
+    Ok(())
+}
+
+impl Format {
+    pub const ALL: [Format; 3] = [Format::Nem12, Format::Nem13, Format::Protobuf];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Nem12 => "nem12",
+            Format::Nem13 => "nem13",
+            Format::Protobuf => "protobuf",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Format> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+
+    /// The format of a body that begins with `head`, its first [`HEAD_BYTES`]
+    /// or all of it. A NEM file without its header is still one: its parser
+    /// then says what is missing.
+    pub fn detect(head: &[u8]) -> Result<Format, Unrecognised> {
+        let head = &head[..head.len().min(HEAD_BYTES)];
+        if let Some(format) = detect_nem(head) {
+            return Ok(format);
+        }
+        if protobuf::looks_like(head) {
+            return Ok(Format::Protobuf);
+        }
+        Err(Unrecognised { saw: describe(head) })
+    }
+}
+
+impl std::fmt::Display for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// By the first line whose first field is a record of the format.
+fn detect_nem(head: &[u8]) -> Option<Format> {
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    head.split(|b| matches!(b, b'\n' | b'\r')).find_map(|line| {
+        let mut fields = line.split(|b| *b == b',').map(unquoted);
+        match fields.next()? {
+            b"100" => {
+                let version = fields.next()?.to_ascii_uppercase();
+                let is_nem = version.starts_with(b"NEM");
+                is_nem.then_some(if version == b"NEM13" { Format::Nem13 } else { Format::Nem12 })
+            }
+            b"200" | b"300" | b"400" | b"500" => fields.next().map(|_| Format::Nem12),
+            b"250" | b"550" => fields.next().map(|_| Format::Nem13),
+            _ => None,
+        }
+    })
+}
+
+fn unquoted(field: &[u8]) -> &[u8] {
+    let field = field.trim_ascii();
+    field.strip_prefix(b"\"").and_then(|field| field.strip_suffix(b"\"")).unwrap_or(field)
+}
+
+/// What a body that is none of ours seems to be, so that its sender can be told.
+fn describe(head: &[u8]) -> String {
+    let known: [(&[u8], &str); 8] = [
+        (b"\x1f\x8b", "gzip-compressed data: unpack it first"),
+        (b"\x28\xb5\x2f\xfd", "zstd-compressed data: unpack it first"),
+        (b"PK\x03\x04", "a zip archive: unpack it first"),
+        (b"PAR1", "a Parquet file"),
+        (b"\xff\xfe", "UTF-16 text: save it as UTF-8 or ASCII"),
+        (b"\xfe\xff", "UTF-16 text: save it as UTF-8 or ASCII"),
+        (b"SQLite format 3", "an SQLite database"),
+        (b"%PDF", "a PDF document"),
+    ];
+    if head.trim_ascii().is_empty() {
+        return if head.is_empty() { "the body is empty".into() } else { "the body begins with blanks only".into() };
+    }
+    if let Some((_, what)) = known.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return format!("the body is {what}");
+    }
+    let start = &head.trim_ascii_start()[..head.trim_ascii_start().len().min(40)];
+    match (start[0], std::str::from_utf8(start)) {
+        (b'<', _) => "the body is XML or HTML".into(),
+        (b'{' | b'[', _) => "the body is JSON".into(),
+        (_, Ok(text)) if !text.contains(|c: char| c.is_control() && !c.is_ascii_whitespace()) => {
+            format!("the body begins with the text {text:?}")
+        }
+        _ => format!("the body begins with the bytes {}", hex(&start[..start.len().min(16)])),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(head: &[u8], expected: Result<Format, &str>) {
+        match (Format::detect(head), expected) {
+            (Ok(format), Ok(expected)) => assert_eq!(format, expected),
+            (Err(error), Err(expected)) => assert!(error.to_string().contains(expected), "{error}"),
+            (found, expected) => panic!("{found:?} instead of {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn a_header_tells_the_format_wherever_it_stands() {
+        check(b"100,NEM12,200402070911,MDA1,Ret1\n", Ok(Format::Nem12));
+        check(b"\xef\xbb\xbf100,nem13,\r\n", Ok(Format::Nem13));
+        check(b"\n\r\n,,,\n 100 , NEM12 \n", Ok(Format::Nem12));
+        check(b"\"100\",\"NEM13\",\"200401101030\"\n", Ok(Format::Nem13));
+        check(b"sep=,\n100,NEM12", Ok(Format::Nem12));
+    }
+
+    #[test]
+    fn a_file_without_its_header_is_still_recognised() {
+        check(b"\n200,VABD000163,E1Q1,1,E1,N1,METSER123,kWh,30,\n", Ok(Format::Nem12));
+        check(b"250,VABC005890,11,1,11", Ok(Format::Nem13));
+    }
+
+    #[test]
+    fn what_is_none_of_ours_is_named() {
+        check(b"", Err("empty"));
+        check(b" \r\n", Err("blanks"));
+        check(b"\x1f\x8b\x08\0", Err("gzip"));
+        check(b"PK\x03\x04", Err("zip archive"));
+        check(b"<?xml version", Err("XML"));
+        check(b"nmi,start,end,value", Err("\"nmi,start"));
+        check(b"{\"a\":1}", Err("JSON"));
+    }
+
+    #[test]
+    fn every_name_leads_back_to_its_format() {
+        for format in Format::ALL {
+            assert_eq!(Format::from_name(format.name()), Some(format));
+        }
+        assert_eq!(Format::from_name("auto"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_detection_panic(head in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Err(error) = Format::detect(&head) {
+                prop_assert!(error.to_string().len() < 300);
+            }
+        }
+    }
+}
