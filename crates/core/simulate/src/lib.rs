@@ -1,0 +1,26 @@
+//! A fleet of meters whose truth is known: for the demo, load and tests.
+//!
+//! Promise: everything follows from a seed, by integer arithmetic alone. What a
+//! meter shows is a function of its home and the instant, so the same message
+//! comes out whichever period is asked for, and two reads of a counter differ by
+//! exactly what was used between them.
+//!
+//! Read: `draw.rs` (chance), `supply.rs` (what a home uses), `fleet.rs`,
+//! `message.rs` (what its meter sends), `town.rs` and `plugs.rs` (the two kinds
+//! of home), `nem12.rs` (a home's days as a file).
+
+mod draw;
+mod supply;
+mod message;
+mod town;
+mod plugs;
+mod fleet;
+mod nem12;
+#[cfg(test)]
+mod tests;
+
+pub use fleet::{Fleet, Messages};
+pub use message::{Message, Sample, Streams};
+pub use nem12::{Nem12Days, nem12};
+pub use supply::{INSTALLED, Meter, Supply};
+pub use town::Use;

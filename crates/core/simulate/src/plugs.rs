@@ -1,0 +1,79 @@
+//! A home with a meter and eight switched plugs: the data set `hdm`.
+
+use std::sync::Arc;
+
+use meter::{Commodity, Flow, Kind, Phase, Span, Timestamp};
+use parse::protobuf::Stream;
+
+use crate::draw::Dice;
+use crate::message::Message;
+use crate::supply::Meter;
+use crate::town::{Use, supply, voltage};
+
+const COUNTER: u32 = 0;
+const VOLTAGE: u32 = 1;
+const FREQUENCY: u32 = 2;
+const FIRST_PLUG: u32 = 3;
+const PLUGS: u32 = 8;
+
+pub(crate) fn streams() -> Arc<[Stream<'static>]> {
+    let spot = Stream { kind: Some(Kind::Spot), commodity: Commodity::Electricity, ..Stream::default() };
+    let plug = |register| Stream { register, unit: "W", scale: 1, flow: Flow::Delivered, ..spot };
+    let counter = Stream { kind: Some(Kind::Register), flow: Flow::Delivered, unit: "kWh", scale: 3, ..spot };
+    Arc::new([
+        Stream { register: "1-0:1.8.0", ..counter },
+        Stream { register: "1-0:32.7.0", unit: "V", scale: 1, phase: Phase::L1, ..spot },
+        Stream { register: "1-0:14.7.0", unit: "Hz", scale: 2, ..spot },
+        plug("plug-1"),
+        plug("plug-2"),
+        plug("plug-3"),
+        plug("plug-4"),
+        plug("plug-5"),
+        plug("plug-6"),
+        plug("plug-7"),
+        plug("plug-8"),
+    ])
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Home {
+    dice: Dice,
+    electricity: Meter,
+}
+
+impl Home {
+    pub(crate) fn new(dice: Dice) -> Home {
+        let electricity = supply(dice, Use::Electricity).expect("every home has electricity");
+        Home { dice, electricity: Meter::new(electricity) }
+    }
+
+    pub(crate) fn samples(&mut self, message: &mut Message) {
+        let at = message.at();
+        let read = self.electricity.read(at);
+        message.push(COUNTER, Span::ZERO, read);
+        message.push(VOLTAGE, Span::ZERO, voltage(self.dice, at, self.electricity.in_minute(at) * 60));
+        message.push(FREQUENCY, Span::ZERO, frequency(self.dice, at));
+        for plug in 0..PLUGS {
+            message.push(FIRST_PLUG + plug, Span::ZERO, power(self.dice.of(30 + u64::from(plug)), at));
+        }
+    }
+}
+
+/// In hundredths of a hertz, as the home's own meter measures the grid's.
+fn frequency(dice: Dice, at: Timestamp) -> i64 {
+    let (second, noise) = (at.0.div_euclid(1_000_000), dice.of(12));
+    5_000 + noise.between(second, -2, 2) + noise.between(!second, -2, 2)
+}
+
+/// In tenths of a watt: a plug stays on or off for its own 5 to 40 minutes at a
+/// time; on, it takes its own power within a hundredth; off, a standby.
+fn power(plug: Dice, at: Timestamp) -> i64 {
+    let minute = at.0.div_euclid(60_000_000);
+    let turn = minute.div_euclid(plug.between(-1, 5, 40));
+    let noise = plug.of(2);
+    if plug.of(1).between(turn, 0, 2) > 0 {
+        return noise.between(minute, 0, 5);
+    }
+    let rated = plug.between(-2, 50, 20_000);
+    rated + noise.between(minute, -rated / 100, rated / 100)
+}
