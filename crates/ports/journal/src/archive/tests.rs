@@ -1,0 +1,148 @@
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+
+use host::{Kind, RealDisk, SimDisk};
+
+use super::*;
+
+fn open(disk: &SimDisk) -> Archive {
+    Archive::open(Arc::new(disk.clone())).expect("opens")
+}
+
+fn read(archive: &Archive, sha256: &[u8; 32]) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    archive.reader(sha256).map_err(io::Error::other)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn keeps_what_it_is_given(disk: Arc<dyn Disk>) {
+    let archive = Archive::open(disk).expect("opens");
+    for len in [0, 1, PIECE_BYTES - 1, PIECE_BYTES, 2 * PIECE_BYTES + 5] {
+        let bytes: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
+        let stored = archive.put(&bytes[..]).expect("puts");
+        assert_eq!(stored.size, len as u64);
+        assert_eq!(stored.sha256[..], Sha256::digest(&bytes)[..]);
+        assert_eq!(archive.put(&bytes[..]).expect("puts the same again"), stored);
+        assert_eq!(archive.reader(&stored.sha256).expect("is there").size(), len as u64);
+        assert_eq!(read(&archive, &stored.sha256).expect("reads"), bytes);
+    }
+    assert_eq!(archive.list().expect("lists").len(), 5);
+    assert_eq!(archive.scrub().expect("reads"), []);
+    let gone = archive.list().expect("lists")[2].sha256;
+    archive.remove(&gone).expect("removes");
+    assert_eq!(archive.list().expect("lists").len(), 4);
+    assert_eq!(archive.reader(&gone).err().map(|error| error.kind()), Some(Kind::NotFound));
+    assert_eq!(archive.remove(&gone).err().map(|error| error.kind()), Some(Kind::NotFound));
+}
+
+#[test]
+fn every_disk_gives_back_what_was_put() {
+    keeps_what_it_is_given(Arc::new(SimDisk::new(1)));
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    keeps_what_it_is_given(Arc::new(RealDisk::open(dir.path()).expect("opens")));
+}
+
+#[test]
+fn an_object_that_was_not_finished_leaves_nothing() {
+    let disk = SimDisk::new(1);
+    let mut incoming = open(&disk).begin().expect("begins");
+    incoming.write(b"half").expect("writes");
+    assert_eq!(disk.files().len(), 1);
+    drop(incoming);
+    assert_eq!(disk.files().len(), 0);
+}
+
+/// Puts two objects, the second in pieces; returns those that were acknowledged.
+fn put_two(disk: &SimDisk) -> Vec<Stored> {
+    let mut acked = Vec::new();
+    let Ok(archive) = Archive::open(Arc::new(disk.clone())) else { return acked };
+    acked.extend(archive.put(&b"first"[..]));
+    let mut in_pieces = || {
+        let mut incoming = archive.begin()?;
+        incoming.write(&[1; 700])?;
+        incoming.write(&[2; 700])?;
+        incoming.finish()
+    };
+    acked.extend(in_pieces());
+    acked.extend(archive.put(&b"first"[..]));
+    acked
+}
+
+/// The first promise broken by a power loss at any operation.
+fn every_boundary(plant: impl Fn(&SimDisk)) -> Result<u64, String> {
+    let whole = SimDisk::new(1);
+    plant(&whole);
+    put_two(&whole);
+    for number in 0..=whole.operations() {
+        let disk = SimDisk::new(1);
+        plant(&disk);
+        disk.crash_at(number);
+        let acked = put_two(&disk);
+        for seed in 0..12 {
+            let left = disk.power_cycle(seed);
+            let archive = open(&left);
+            let names: BTreeSet<[u8; 32]> = archive.list().expect("lists").iter().map(|stored| stored.sha256).collect();
+            for stored in &acked {
+                if !names.contains(&stored.sha256) || read(&archive, &stored.sha256).is_err() {
+                    return Err(format!("operation {number}, survival {seed}: an acknowledged object is gone"));
+                }
+            }
+            let damages = archive.scrub().expect("reads");
+            if !damages.is_empty() || left.files().keys().any(|path| path.ends_with(host::SWEPT_SUFFIX)) {
+                return Err(format!("operation {number}, survival {seed}: {damages:?} {:?}", left.files().keys()));
+            }
+        }
+    }
+    Ok(whole.operations())
+}
+
+#[test]
+fn no_power_loss_leaves_half_an_object() {
+    let boundaries = every_boundary(|_| {}).expect("every promise is kept");
+    println!("{boundaries} operation boundaries");
+}
+
+#[test]
+fn the_trial_catches_skipped_syncs() {
+    every_boundary(|disk| disk.skip_fsync("archive")).expect_err("an object that was not durable");
+    every_boundary(|disk| disk.skip_dir_sync("archive")).expect_err("a name that was not durable");
+}
+
+#[test]
+fn every_flipped_byte_is_found_and_putting_it_again_mends_it() {
+    let disk = SimDisk::new(1);
+    let archive = open(&disk);
+    let stored = archive.put(&[7; 1_500][..]).expect("puts");
+    let path = disk.files().into_keys().next().expect("one object");
+    for byte in 0..1_500 {
+        disk.flip(&path, byte, 3);
+        assert_eq!(archive.scrub().expect("reads")[0].path, path, "byte {byte}");
+        disk.flip(&path, byte, 3);
+    }
+    disk.flip(&path, 9, 3);
+    assert_eq!(read(&archive, &stored.sha256).expect_err("no end is reached").kind(), ErrorKind::InvalidData);
+    archive.put(&[7; 1_500][..]).expect("puts again");
+    assert_eq!(archive.scrub().expect("reads"), []);
+}
+
+#[test]
+fn a_full_disk_is_busy_and_leaves_nothing() {
+    let disk = SimDisk::new(1);
+    let archive = open(&disk);
+    disk.set_capacity(Some(1_000));
+    let error = archive.put(&[7; 1_500][..]).expect_err("does not fit");
+    assert_eq!(error.kind(), Kind::Busy);
+    assert_eq!(disk.files().len(), 0);
+    archive.put(&[7; 900][..]).expect("fits");
+}
+
+#[test]
+fn foreign_files_are_named() {
+    let disk = SimDisk::new(1);
+    let archive = open(&disk);
+    for path in ["archive/notes", "archive/ab/notes"] {
+        disk.create(path, 0).expect("creates");
+    }
+    let found: Vec<String> = archive.scrub().expect("reads").into_iter().map(|damage| damage.path).collect();
+    assert_eq!(found, ["archive/ab/notes", "archive/notes"]);
+}
