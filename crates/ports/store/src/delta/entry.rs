@@ -1,0 +1,183 @@
+//! A data file as the log tells of it.
+//!
+//! Everything a reader needs before it opens the file stands in the `Add`
+//! action: partition, rows and key bounds so that it can be skipped, and the
+//! checksum so that a scrub needs no second book. Tags survive checkpoints
+//! (measured: `docs/decisions/0002`); outside engines get the same bounds as
+//! ordinary Delta statistics.
+
+use std::collections::HashMap;
+
+use deltalake_core::kernel::{Add, Remove};
+use meter::{ChannelId, TenantId, Timestamp};
+use serde_json::json;
+
+/// Partition columns, in the order of the directories.
+pub(super) const PARTITION_COLUMNS: [&str; 2] = ["tenant_group", "month"];
+
+const TAG_BLAKE3: &str = "blake3";
+const TAG_ROWS: &str = "rows";
+const TAG_LOW: &str = "low";
+const TAG_HIGH: &str = "high";
+
+/// One data file of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileEntry {
+    /// Relative to the table; letters, digits and `._=-` between slashes.
+    pub path: String,
+    pub size: u64,
+    pub rows: u64,
+    /// Partition; empty in tables without partitions.
+    pub group: String,
+    /// Partition as `yyyymm`; 0 in tables without partitions.
+    pub month: i32,
+    /// The smallest value of each column by itself, not the smallest key.
+    pub low: FileKey,
+    /// The greatest value of each column by itself.
+    pub high: FileKey,
+    /// Of the whole file.
+    pub blake3: [u8; 32],
+}
+
+/// A bound on the columns that files are skipped by; zero where a table lacks a column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileKey {
+    pub tenant: TenantId,
+    pub channel: ChannelId,
+    pub start: Timestamp,
+}
+
+/// Which of a table's columns have bounds, and whether it has partitions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    pub(super) tenant: bool,
+    pub(super) channel: bool,
+    pub(super) start: bool,
+    pub(super) partitioned: bool,
+}
+
+impl FileKey {
+    fn tag(&self) -> String {
+        format!("{},{},{}", self.tenant.0, self.channel.0, self.start.0)
+    }
+
+    fn from_tag(text: &str) -> Option<FileKey> {
+        let mut parts = text.split(',');
+        let key = FileKey {
+            tenant: TenantId(parts.next()?.parse().ok()?),
+            channel: ChannelId(parts.next()?.parse().ok()?),
+            start: Timestamp(parts.next()?.parse().ok()?),
+        };
+        parts.next().is_none().then_some(key)
+    }
+}
+
+impl FileEntry {
+    /// What of it a commit must not take in.
+    pub(super) fn fault(&self, shape: Shape) -> Option<String> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._=-".contains(&byte);
+        let sound = |part: &str| !part.is_empty() && part != "." && part != ".." && part.bytes().all(plain);
+        if !self.path.split('/').all(sound) || self.path.starts_with('_') || self.path.starts_with('.') {
+            return Some(format!("{:?} is not a path of plain names", self.path));
+        }
+        if self.rows == 0 {
+            return Some(format!("{} holds no rows", self.path));
+        }
+        if shape.partitioned != (!self.group.is_empty() && self.month != 0) {
+            return Some(format!("{} is of partition {:?}/{}", self.path, self.group, self.month));
+        }
+        None
+    }
+
+    pub(super) fn to_add(&self, shape: Shape, data_change: bool, at_ms: i64) -> Add {
+        let tags = [
+            (TAG_BLAKE3, blake3::Hash::from_bytes(self.blake3).to_hex().to_string()),
+            (TAG_ROWS, self.rows.to_string()),
+            (TAG_LOW, self.low.tag()),
+            (TAG_HIGH, self.high.tag()),
+        ];
+        Add {
+            path: self.path.clone(),
+            partition_values: self.partition_values(shape),
+            size: i64::try_from(self.size).expect("no file has 2^63 bytes"),
+            modification_time: at_ms,
+            data_change,
+            stats: Some(self.stats(shape)),
+            tags: Some(tags.map(|(name, value)| (name.to_owned(), Some(value))).into()),
+            ..Add::default()
+        }
+    }
+
+    pub(super) fn to_remove(&self, shape: Shape, data_change: bool, at_ms: i64) -> Remove {
+        Remove {
+            path: self.path.clone(),
+            data_change,
+            deletion_timestamp: Some(at_ms),
+            extended_file_metadata: Some(true),
+            partition_values: Some(self.partition_values(shape)),
+            size: Some(i64::try_from(self.size).expect("no file has 2^63 bytes")),
+            ..Remove::default()
+        }
+    }
+
+    /// The other way round; what is wrong with the action, if it is not one of ours.
+    pub(super) fn from_add(add: &Add) -> Result<FileEntry, String> {
+        let tag = |name: &str| {
+            let value = add.tags.as_ref().and_then(|tags| tags.get(name)?.as_deref());
+            value.ok_or_else(|| format!("{} has no tag {name}: another program committed it", add.path))
+        };
+        let bad = |name: &str| format!("tag {name} of {} cannot be read", add.path);
+        let partition = |name: &str| add.partition_values.get(name).and_then(|value| value.as_deref());
+        let month = match partition(PARTITION_COLUMNS[1]) {
+            None => 0,
+            Some(text) => text.parse().map_err(|_| format!("{} is of month {text:?}", add.path))?,
+        };
+        Ok(FileEntry {
+            path: add.path.clone(),
+            size: u64::try_from(add.size).map_err(|_| format!("{} has {} bytes", add.path, add.size))?,
+            rows: tag(TAG_ROWS)?.parse().map_err(|_| bad(TAG_ROWS))?,
+            group: partition(PARTITION_COLUMNS[0]).unwrap_or_default().to_owned(),
+            month,
+            low: FileKey::from_tag(tag(TAG_LOW)?).ok_or_else(|| bad(TAG_LOW))?,
+            high: FileKey::from_tag(tag(TAG_HIGH)?).ok_or_else(|| bad(TAG_HIGH))?,
+            blake3: *blake3::Hash::from_hex(tag(TAG_BLAKE3)?).map_err(|_| bad(TAG_BLAKE3))?.as_bytes(),
+        })
+    }
+
+    fn partition_values(&self, shape: Shape) -> HashMap<String, Option<String>> {
+        if !shape.partitioned {
+            return HashMap::new();
+        }
+        let values = [self.group.clone(), self.month.to_string()];
+        PARTITION_COLUMNS.map(str::to_owned).into_iter().zip(values.map(Some)).collect()
+    }
+
+    /// Delta statistics, for engines that know nothing of our tags. Times are
+    /// widened to whole milliseconds, all that Delta statistics can hold.
+    fn stats(&self, shape: Shape) -> String {
+        let milli = |micros: i64| Timestamp(micros * MICROS_PER_MILLI).to_string();
+        let low_ms = self.low.start.0.div_euclid(MICROS_PER_MILLI);
+        let high_ms = self.high.start.0.div_euclid(MICROS_PER_MILLI)
+            + i64::from(self.high.start.0.rem_euclid(MICROS_PER_MILLI) > 0);
+        let mut low = serde_json::Map::new();
+        let mut high = serde_json::Map::new();
+        let mut nulls = serde_json::Map::new();
+        let mut bound = |name: &str, least: serde_json::Value, greatest: serde_json::Value| {
+            low.insert(name.to_owned(), least);
+            high.insert(name.to_owned(), greatest);
+            nulls.insert(name.to_owned(), json!(0));
+        };
+        if shape.tenant {
+            bound("tenant", json!(self.low.tenant.0), json!(self.high.tenant.0));
+        }
+        if shape.channel {
+            bound("channel", json!(self.low.channel.0), json!(self.high.channel.0));
+        }
+        if shape.start {
+            bound("start", json!(milli(low_ms)), json!(milli(high_ms)));
+        }
+        json!({ "numRecords": self.rows, "minValues": low, "maxValues": high, "nullCount": nulls }).to_string()
+    }
+}
+
+const MICROS_PER_MILLI: i64 = 1_000;

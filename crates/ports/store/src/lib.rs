@@ -1,0 +1,49 @@
+//! The lake: what was understood, in open Delta tables, each reading once.
+//!
+//! Promise: what a commit brought in is on stable storage and in exactly once,
+//! however often it is tried; a [`Snapshot`] is one moment of all tables
+//! together, and for any set of versions of one key it shows the same standing
+//! one in whatever order they came.
+//!
+//! Read: `error.rs`, `position.rs` (how far a table is), `schema.rs` (the
+//! tables), `rows.rs` (rows and columns), `delta/` (files and commits on a
+//! disk), `write.rs` (one file), `read.rs` (one file), `prune.rs`, `scan.rs`,
+//! `versions.rs` (which version stands), `lookup.rs`, `standing.rs`,
+//! `snapshot.rs`, `lake.rs` (all of it), `fold.rs`, `compact.rs`, `vacuum.rs`,
+//! `scrub.rs`, `outside.rs`.
+
+mod error;
+mod position;
+mod schema;
+mod rows;
+pub mod delta;
+mod write;
+mod read;
+mod prune;
+mod lookup;
+mod scan;
+mod versions;
+mod standing;
+mod snapshot;
+mod lake;
+mod fold;
+mod compact;
+mod vacuum;
+mod scrub;
+mod outside;
+#[cfg(test)]
+mod tests;
+
+pub use compact::{CompactJob, CompactLimits, CompactReport, CompactWork};
+pub use delta::Outcome;
+pub use error::{Error, Result};
+pub use fold::{Faults, FoldJob, FoldReport, FoldWork};
+pub use lake::{Lake, Lookup, OVERLAY_FILES_DUE, OVERLAY_ROWS_DUE, OVERLAY_ROWS_MAX, PARTITIONS_MAX, Reader};
+pub use outside::{outside_view_over, outside_view_sql};
+pub use position::Position;
+pub use rows::{batch_to_rows, rows_to_batch};
+pub use scan::{Part, ScanRequest, ScanStats, ScanTable};
+pub use schema::{Table, column};
+pub use scrub::{Damage, ScrubReport};
+pub use snapshot::{Snapshot, Tail};
+pub use vacuum::VacuumReport;

@@ -1,0 +1,85 @@
+//! The stored rows of given keys: one merge-join per file that may hold them.
+
+use std::sync::Arc;
+
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::filter_record_batch;
+use meter::RowKey;
+
+use crate::delta::FileEntry;
+use crate::error::{Error, Result};
+use crate::prune::{Wanted, left_of};
+use crate::read::{DiskFile, FileBatches, Footers, Want};
+use crate::rows::Keys;
+use crate::schema::{Table, column};
+use crate::write::{PAGE_ROWS_MAX, Shelf};
+
+/// What reading needs: where the files are, and what is remembered of them.
+#[derive(Clone)]
+pub(crate) struct Library {
+    pub shelf: Shelf,
+    pub footers: Arc<Footers>,
+}
+
+/// The rows of one file that have one of the keys.
+pub(crate) struct OfFile {
+    /// Place of the file in the list searched.
+    pub file: usize,
+    pub batch: RecordBatch,
+}
+
+impl Library {
+    /// Every row of these files that has one of the keys; `keys` are sorted.
+    pub(crate) fn rows_of(&self, table: Table, files: &[FileEntry], keys: &[RowKey]) -> Result<Vec<OfFile>> {
+        let mut found = Vec::new();
+        if keys.is_empty() {
+            return Ok(found);
+        }
+        let wanted = Wanted::Keys(keys);
+        for (place, entry) in files.iter().enumerate() {
+            if !wanted.may_hold(&entry.low, &entry.high) {
+                continue;
+            }
+            let file = DiskFile::new(&self.shelf, table, entry);
+            let footer = self.footers.of(table, &file)?;
+            let left = left_of(&footer, &wanted);
+            if left.groups.is_empty() {
+                continue;
+            }
+            let columns: [usize; column::COUNT] = std::array::from_fn(|place| place);
+            let want = Want { groups: left.groups, rows: left.rows, columns: &columns, batch_rows: 2 * PAGE_ROWS_MAX };
+            for batch in FileBatches::open(file, footer, want)? {
+                let batch = batch?;
+                let mask = among(&Keys::of(&batch)?, keys);
+                if mask.true_count() > 0 {
+                    let rows = |source| Error::Rows { table: table.name(), source };
+                    found.push(OfFile { file: place, batch: filter_record_batch(&batch, &mask).map_err(rows)? });
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Which rows have one of the keys. Both are sorted, so both are walked once;
+/// a row out of order, which a file of ours has not, is looked up by itself.
+pub(crate) fn among(rows: &Keys<'_>, keys: &[RowKey]) -> BooleanArray {
+    let mut next = match rows.len() {
+        0 => 0,
+        _ => keys.partition_point(|k| *k < rows.at(0)),
+    };
+    let mut last = None;
+    let walk = |row| {
+        let key = rows.at(row);
+        if last.is_some_and(|last| key < last) {
+            return keys.binary_search(&key).is_ok();
+        }
+        last = Some(key);
+        while next < keys.len() && keys[next] < key {
+            next += 1;
+        }
+        keys.get(next) == Some(&key)
+    };
+    BooleanArray::new(BooleanBuffer::collect_bool(rows.len(), walk), None)
+}
