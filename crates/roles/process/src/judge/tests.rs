@@ -1,0 +1,145 @@
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use meter::{ChannelId, Decimal, DeviceId, Quality, Sequence, Span, TenantId, Timestamp, Word};
+use proptest::prelude::*;
+
+use super::*;
+
+/// Holds versions the plain way: every version of every key, in a map.
+#[derive(Default)]
+struct Memory {
+    versions: RefCell<BTreeMap<RowKey, Vec<Row>>>,
+}
+
+impl Memory {
+    fn store(&self, judged: &Judged) {
+        for row in judged.new.iter().chain(&judged.versions) {
+            self.versions.borrow_mut().entry(row.key).or_default().push(*row);
+        }
+    }
+
+    fn standing(&self, words: &Words) -> Vec<(RowKey, i64, i64)> {
+        let versions = self.versions.borrow();
+        versions
+            .iter()
+            .map(|(key, rows)| {
+                let row = rows.iter().max_by(|a, b| a.standing_order(b, words)).expect("stored");
+                (*key, row.value.value, row.message_time.0)
+            })
+            .collect()
+    }
+
+    /// Distinct (message time, content) of every key.
+    fn contents(&self) -> Vec<(RowKey, i64, i64)> {
+        let mut all: Vec<_> = self
+            .versions
+            .borrow()
+            .iter()
+            .flat_map(|(key, rows)| rows.iter().map(|row| (*key, row.message_time.0, row.value.value)))
+            .collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+}
+
+impl Stored for Memory {
+    fn versions_of(&self, keys: &[RowKey], _words: &mut Words) -> Result<Vec<Row>, Error> {
+        assert!(keys.is_sorted());
+        let versions = self.versions.borrow();
+        Ok(keys.iter().filter_map(|key| versions.get(key)).flatten().copied().collect())
+    }
+}
+
+fn row(start: i64, value: i64, message_time: i64, issued_at: i64) -> Row {
+    Row {
+        key: RowKey { tenant: TenantId(1), channel: ChannelId(64), start: Timestamp(start * 30), span: Span(30) },
+        value: Decimal::new(value, 0),
+        unit: Word(0),
+        quality: Word(0),
+        canonical: Quality::Measured,
+        reason: Word(0),
+        flags: Flags::default(),
+        device: DeviceId::NONE,
+        message_time: Timestamp(message_time),
+        issued_at: Timestamp(issued_at),
+        sequence: Sequence(1),
+    }
+}
+
+/// Judges the chunks in turn; returns the memory and the counts of each.
+fn run(chunks: &[Vec<Row>]) -> (Memory, Vec<Counts>) {
+    let (memory, mut coverage, mut words) = (Memory::default(), Coverage::default(), Words::new());
+    let mut counts = Vec::new();
+    for chunk in chunks {
+        let judged = judge(chunk.clone(), &mut coverage, &memory, &mut words).expect("memory never fails");
+        let total = judged.counts.accepted + judged.counts.duplicate + judged.counts.corrected;
+        assert_eq!(total, chunk.len() as i64, "every row is counted once");
+        memory.store(&judged);
+        counts.push(judged.counts);
+    }
+    (memory, counts)
+}
+
+#[test]
+fn a_then_b_then_a_again_leaves_b_standing_and_both_readable() {
+    let (a, b) = (vec![row(0, 5, 10, 10)], vec![row(0, 6, 20, 20)]);
+    let (memory, counts) = run(&[a.clone(), b, a]);
+    assert_eq!(memory.standing(&Words::new())[0].1, 6);
+    assert_eq!(memory.contents().len(), 2);
+    assert_eq!(counts[1], Counts { corrected: 1, ..Counts::default() });
+    assert_eq!(counts[2], Counts { duplicate: 1, ..Counts::default() });
+}
+
+#[test]
+fn one_key_twice_in_one_chunk_is_two_versions_or_a_duplicate() {
+    let (memory, counts) = run(&[vec![row(0, 5, 10, 10), row(0, 5, 10, 10), row(0, 7, 10, 10)]]);
+    assert_eq!(counts[0], Counts { accepted: 1, duplicate: 1, corrected: 1 });
+    assert_eq!(memory.standing(&Words::new())[0].1, 7);
+}
+
+#[test]
+fn a_source_without_message_times_reasserts_itself() {
+    let arrival = |value, at| {
+        let mut row = row(0, value, at, at);
+        row.flags = Flags::ARRIVAL_TIME;
+        vec![row]
+    };
+    let (memory, counts) = run(&[arrival(5, 1), arrival(6, 2), arrival(6, 3), arrival(5, 4)]);
+    assert_eq!(memory.standing(&Words::new())[0].1, 5);
+    assert_eq!(counts[2].duplicate, 1);
+    assert_eq!(counts[3].corrected, 1);
+}
+
+proptest! {
+    #[test]
+    fn any_order_and_any_repetition_end_in_the_same_state(
+        versions in proptest::collection::vec((0_i64..4, 0_i64..3, 0_i64..3, 0_i64..3), 1..24),
+        cuts in proptest::collection::vec(1_usize..5, 1..24),
+        order in any::<u64>(),
+    ) {
+        let rows: Vec<Row> = versions.iter().map(|(s, v, m, i)| row(*s, *v, *m, *i)).collect();
+        let chunked = |rows: &[Row]| {
+            let (mut chunks, mut rest) = (Vec::new(), rows);
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() { break; }
+                let (head, tail) = rest.split_at((*cut).min(rest.len()));
+                chunks.push(head.to_vec());
+                rest = tail;
+            }
+            chunks
+        };
+        let mut shuffled = rows.clone();
+        let mut state = order | 1;
+        for at in (1..shuffled.len()).rev() {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            shuffled.swap(at, (state >> 33) as usize % (at + 1));
+        }
+        shuffled.extend(rows.iter().take(order as usize % rows.len()).copied().collect::<Vec<_>>());
+        let (ours, _) = run(&chunked(&rows));
+        let (theirs, _) = run(&chunked(&shuffled));
+        prop_assert_eq!(ours.standing(&Words::new()), theirs.standing(&Words::new()));
+        prop_assert_eq!(ours.contents(), theirs.contents());
+    }
+}

@@ -1,0 +1,30 @@
+//! The role between journal and lake: parse, resolve names, judge, commit.
+//!
+//! Promise: output and position commit together, so a crash anywhere repeats
+//! work but never its effect; what arrives twice is counted, not stored twice;
+//! what is not understood is kept with its place and reason.
+//!
+//! Read: `role.rs` (the loop), `stages.rs` (journal → chunks),
+//! `understand.rs`, `chunk.rs`, `names.rs`, `judge.rs`, `coverage.rs`,
+//! `round.rs`, `batches.rs`, `restore.rs`, `checkpoint.rs`, `maintain.rs`.
+
+mod error;
+mod chunk;
+mod names;
+mod coverage;
+mod judge;
+mod understand;
+mod batches;
+mod round;
+mod checkpoint;
+mod restore;
+mod maintain;
+mod stages;
+mod role;
+
+pub use checkpoint::{PATH as CHECKPOINT_PATH, damaged as checkpoint_damaged};
+pub use chunk::{CHUNK_ITEMS, CHUNK_MONTHS_MAX};
+pub use error::Error;
+pub use maintain::MaintainSettings;
+pub use names::Lessor;
+pub use role::{Parts, Progress, Settings, run};

@@ -1,0 +1,238 @@
+//! Names to ids: channels and devices, numbered once and for good (D2).
+//!
+//! Promise: a name that was committed keeps its id; a new one gets an id that
+//! nobody else can be given, because blocks are leased from the registry before
+//! use. The channels of one point lie together in one block.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use meter::{ChannelId, DeviceId, Identity, Kind, Reading, TenantId};
+
+use crate::Error;
+use crate::chunk::{NewChannel, NewDevice};
+
+/// Leases double from here, so that a few meters waste few ids and two million
+/// meters ask some dozens of times.
+const LEASE_BLOCKS_MIN: u32 = 64;
+const LEASE_BLOCKS_MAX: u32 = 16 << 10;
+
+/// 128 bits of BLAKE3: names stand on disk, memory holds what finds them.
+type NameHash = u128;
+
+/// Hands out blocks that the registry leased.
+pub trait Lessor: Send {
+    fn lease(&mut self, blocks: u32) -> Result<Range<i64>, Error>;
+}
+
+#[derive(Debug, Default)]
+struct Block {
+    number: i64,
+    used: i64,
+}
+
+pub struct Names {
+    channels: HashMap<NameHash, ChannelId>,
+    /// The block a point's next channel goes into.
+    points: HashMap<NameHash, Block>,
+    devices: HashMap<NameHash, DeviceId>,
+    device_block: Block,
+    leased: Range<i64>,
+    lease_next: u32,
+    lessor: Box<dyn Lessor>,
+}
+
+impl Names {
+    pub fn new(lessor: Box<dyn Lessor>) -> Names {
+        Names {
+            channels: HashMap::new(),
+            points: HashMap::new(),
+            devices: HashMap::new(),
+            device_block: Block { number: 0, used: ChannelId::SLOTS },
+            leased: 0..0,
+            lease_next: LEASE_BLOCKS_MIN,
+            lessor,
+        }
+    }
+
+    /// Takes in a channel read back from the lake.
+    pub fn know_channel(&mut self, known: &NewChannel) {
+        let (tenant, kind) = (known.tenant, known.reading_type.kind);
+        self.channels.insert(channel_hash(tenant, &known.point, &known.device, &known.register, kind), known.channel);
+        let block = self.points.entry(point_hash(tenant, &known.point, &known.device)).or_default();
+        let (number, slot) =
+            (known.channel.0.div_euclid(ChannelId::SLOTS), known.channel.0.rem_euclid(ChannelId::SLOTS));
+        if number > block.number {
+            *block = Block { number, used: 0 };
+        }
+        if number == block.number {
+            block.used = block.used.max(slot + 1);
+        }
+    }
+
+    /// Takes in a device read back from the lake.
+    pub fn know_device(&mut self, known: &NewDevice) {
+        self.devices.insert(device_hash(known.tenant, &known.name), known.device);
+    }
+
+    /// The channel a reading belongs to; `new` is told of one not seen before.
+    pub fn channel(
+        &mut self,
+        tenant: TenantId,
+        reading: &Reading<'_>,
+        new: &mut Vec<NewChannel>,
+    ) -> Result<ChannelId, Error> {
+        let device = match reading.identity {
+            Identity::Point => "",
+            Identity::Device => reading.device,
+        };
+        let kind = reading.reading_type.kind;
+        let hash = channel_hash(tenant, reading.point, device, reading.register, kind);
+        if let Some(channel) = self.channels.get(&hash) {
+            return Ok(*channel);
+        }
+        let point = point_hash(tenant, reading.point, device);
+        if self.points.get(&point).is_none_or(|block| block.used >= ChannelId::SLOTS) {
+            let number = self.next_block()?;
+            self.points.insert(point, Block { number, used: 0 });
+        }
+        let block = self.points.get_mut(&point).expect("inserted above");
+        let channel = ChannelId::new(block.number, block.used);
+        block.used += 1;
+        self.channels.insert(hash, channel);
+        let mut reading_type = reading.reading_type;
+        reading_type.unit = reading_type.unit.family();
+        new.push(NewChannel {
+            channel,
+            tenant,
+            point: reading.point.into(),
+            device: device.into(),
+            register: reading.register.into(),
+            reading_type,
+        });
+        Ok(channel)
+    }
+
+    /// The device a reading came from; [`DeviceId::NONE`] where the source names none.
+    pub fn device(&mut self, tenant: TenantId, name: &str, new: &mut Vec<NewDevice>) -> Result<DeviceId, Error> {
+        if name.is_empty() {
+            return Ok(DeviceId::NONE);
+        }
+        let hash = device_hash(tenant, name);
+        if let Some(device) = self.devices.get(&hash) {
+            return Ok(*device);
+        }
+        if self.device_block.used >= ChannelId::SLOTS {
+            self.device_block = Block { number: self.next_block()?, used: 0 };
+        }
+        let device = DeviceId(self.device_block.number * ChannelId::SLOTS + self.device_block.used);
+        self.device_block.used += 1;
+        self.devices.insert(hash, device);
+        new.push(NewDevice { device, tenant, name: name.into() });
+        Ok(device)
+    }
+
+    fn next_block(&mut self) -> Result<i64, Error> {
+        if self.leased.is_empty() {
+            self.leased = self.lessor.lease(self.lease_next)?;
+            self.lease_next = (self.lease_next * 2).min(LEASE_BLOCKS_MAX);
+        }
+        let block = self.leased.start;
+        self.leased.start += 1;
+        Ok(block)
+    }
+}
+
+/// Lengths go in with the texts, so that ("ab", "c") and ("a", "bc") differ.
+fn hash(space: u8, tenant: TenantId, texts: &[&str], last: u8) -> NameHash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&[space, last]);
+    hasher.update(&tenant.0.to_le_bytes());
+    for text in texts {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    u128::from_le_bytes(bytes)
+}
+
+fn channel_hash(tenant: TenantId, point: &str, device: &str, register: &str, kind: Kind) -> NameHash {
+    hash(1, tenant, &[point, device, register], kind.code())
+}
+
+fn point_hash(tenant: TenantId, point: &str, device: &str) -> NameHash {
+    hash(2, tenant, &[point, device], 0)
+}
+
+fn device_hash(tenant: TenantId, name: &str) -> NameHash {
+    hash(3, tenant, &[name], 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use meter::{Decimal, Flags, Quality, ReadingType, Span, Timestamp};
+
+    struct Counter(i64);
+
+    impl Lessor for Counter {
+        fn lease(&mut self, blocks: u32) -> Result<Range<i64>, Error> {
+            let first = self.0;
+            self.0 += i64::from(blocks);
+            Ok(first..self.0)
+        }
+    }
+
+    fn reading<'a>(point: &'a str, register: &'a str) -> Reading<'a> {
+        Reading {
+            point,
+            device: "M1",
+            register,
+            identity: Identity::Point,
+            reading_type: ReadingType::default(),
+            start: Timestamp(0),
+            span: Span::ZERO,
+            value: Decimal::default(),
+            unit: "",
+            quality: "",
+            canonical: Quality::Measured,
+            reason: "",
+            flags: Flags::default(),
+            message_time: None,
+            issued_at: None,
+        }
+    }
+
+    #[test]
+    fn the_channels_of_a_point_share_a_block_until_it_is_full() {
+        let mut names = Names::new(Box::new(Counter(1)));
+        let mut new = Vec::new();
+        let tenant = TenantId(1);
+        for register in 0..65 {
+            names.channel(tenant, &reading("P", &format!("R{register}")), &mut new).expect("leased");
+        }
+        let blocks: Vec<i64> = new.iter().map(|c| c.channel.0 / ChannelId::SLOTS).collect();
+        assert!(blocks[..64].iter().all(|block| *block == blocks[0]));
+        assert_ne!(blocks[64], blocks[0]);
+    }
+
+    #[test]
+    fn a_name_keeps_its_id_over_a_restart_and_new_ids_never_meet_old_ones() {
+        let tenant = TenantId(1);
+        let (mut new, mut devices) = (Vec::new(), Vec::new());
+        let mut names = Names::new(Box::new(Counter(1)));
+        let first = names.channel(tenant, &reading("P", "E1"), &mut new).expect("leased");
+        let device = names.device(tenant, "M1", &mut devices).expect("leased");
+
+        let mut again = Names::new(Box::new(Counter(1_000)));
+        again.know_channel(&new[0]);
+        again.know_device(&devices[0]);
+        assert_eq!(again.channel(tenant, &reading("P", "E1"), &mut new).expect("known"), first);
+        assert_eq!(again.device(tenant, "M1", &mut devices).expect("known"), device);
+        let second = again.channel(tenant, &reading("P", "B1"), &mut new).expect("same block");
+        assert_eq!(second.0, first.0 + 1);
+        let other = again.channel(TenantId(2), &reading("P", "E1"), &mut new).expect("leased");
+        assert!(other.0 >= 1_000 * ChannelId::SLOTS);
+    }
+}

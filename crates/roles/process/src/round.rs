@@ -1,0 +1,155 @@
+//! A round: what was understood since the last commit, waiting for the next.
+//!
+//! Promise: a table gets a chunk only if it does not have it yet, and all
+//! tables of a round end at one position.
+
+use std::collections::HashSet;
+
+use arrow::array::RecordBatch;
+use meter::{Row, RowKey, Words};
+use store::{Lake, Position, Table, Tail};
+
+use crate::chunk::Chunk;
+use crate::judge::{Judged, Stored};
+use crate::{Error, batches};
+
+/// The tables a round commits, in this order: `history` belongs to folds.
+pub const ROUND_TABLES: [Table; 7] =
+    [Table::Sources, Table::Channels, Table::Devices, Table::Refused, Table::Events, Table::Readings, Table::Overlay];
+
+#[derive(Default)]
+pub struct Round {
+    /// Where the tables stand once this round is committed.
+    pub to: Position,
+    batches: [Vec<RecordBatch>; ROUND_TABLES.len()],
+    /// Sorted by key: one run a chunk, for look-ups while they wait.
+    new: Vec<Vec<Row>>,
+    versions: Vec<Row>,
+    months: HashSet<i32>,
+    rows: usize,
+    chunks: usize,
+}
+
+impl Round {
+    /// An empty round after everything below `from`.
+    pub fn starting_at(from: Position) -> Round {
+        Round { to: from, ..Round::default() }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.chunks == 0
+    }
+
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub fn chunks(&self) -> usize {
+        self.chunks
+    }
+
+    /// Calendar months among its new rows: each is a partition of the commit.
+    pub fn months(&self) -> &HashSet<i32> {
+        &self.months
+    }
+
+    /// Takes in a judged chunk; `lake` tells which tables have it already.
+    pub fn add(&mut self, chunk: &Chunk, judged: Judged, lake: &Lake, words: &Words) -> Result<(), Error> {
+        let to = chunk.to();
+        let wants = |table: Table| lake.position(table) < to;
+        self.push(Table::Sources, wants, || batches::source(chunk, &judged.counts))?;
+        if !chunk.channels.is_empty() {
+            self.push(Table::Channels, wants, || batches::channels(chunk))?;
+        }
+        if !chunk.devices.is_empty() {
+            self.push(Table::Devices, wants, || batches::devices(chunk))?;
+        }
+        if !chunk.refused.is_empty() {
+            self.push(Table::Refused, wants, || batches::refused(chunk))?;
+        }
+        if !chunk.events.is_empty() {
+            self.push(Table::Events, wants, || batches::events(chunk))?;
+        }
+        if !judged.new.is_empty() && wants(Table::Readings) {
+            self.push(Table::Readings, wants, || Ok(store::rows_to_batch(&judged.new, words)))?;
+            self.months.extend(judged.new.iter().map(|row| row.key.start.month()));
+            self.rows += judged.new.len();
+            self.new.push(judged.new);
+        }
+        if !judged.versions.is_empty() && wants(Table::Overlay) {
+            self.push(Table::Overlay, wants, || Ok(store::rows_to_batch(&judged.versions, words)))?;
+            self.rows += judged.versions.len();
+            self.versions.extend(judged.versions);
+        }
+        self.to = self.to.max(to);
+        self.chunks += 1;
+        Ok(())
+    }
+
+    fn push(
+        &mut self,
+        table: Table,
+        wants: impl Fn(Table) -> bool,
+        make: impl FnOnce() -> Result<RecordBatch, Error>,
+    ) -> Result<(), Error> {
+        if wants(table) {
+            self.batches[table.index()].push(make()?);
+        }
+        Ok(())
+    }
+
+    /// What queries see of it before it is committed.
+    pub fn tail(&self) -> Tail {
+        let of = |table: Table| self.batches[table.index()].clone();
+        Tail {
+            sources: of(Table::Sources),
+            channels: of(Table::Channels),
+            devices: of(Table::Devices),
+            refused: of(Table::Refused),
+            events: of(Table::Events),
+            readings: of(Table::Readings),
+            overlay: of(Table::Overlay),
+            applied: self.to,
+        }
+    }
+
+    /// Commits every table that has something, or all with `every`, in order.
+    /// Tables without rows may lag: they are brought along now and then, so
+    /// that a restart reads little and the journal can be trimmed.
+    pub async fn commit(&mut self, lake: &mut Lake, every: bool) -> Result<(), Error> {
+        for table in ROUND_TABLES {
+            let batches = std::mem::take(&mut self.batches[table.index()]);
+            if (batches.is_empty() && !every) || lake.position(table) >= self.to {
+                continue;
+            }
+            lake.append(table, batches, self.to).await?;
+        }
+        *self = Round::starting_at(self.to);
+        Ok(())
+    }
+}
+
+/// What every table of a round has.
+pub fn committed(lake: &Lake) -> Position {
+    ROUND_TABLES.iter().map(|table| lake.position(*table)).min().expect("seven tables")
+}
+
+/// Stored versions: those of the lake and those that wait in the round.
+pub struct Everything<'a> {
+    pub lake: &'a Lake,
+    pub round: &'a Round,
+}
+
+impl Stored for Everything<'_> {
+    fn versions_of(&self, keys: &[RowKey], words: &mut Words) -> Result<Vec<Row>, Error> {
+        let mut rows = self.lake.versions_of(keys, words)?;
+        for run in &self.round.new {
+            rows.extend(keys.iter().filter_map(|key| {
+                let at = run.binary_search_by_key(key, |row| row.key).ok()?;
+                Some(run[at])
+            }));
+        }
+        rows.extend(self.round.versions.iter().filter(|row| keys.binary_search(&row.key).is_ok()));
+        Ok(rows)
+    }
+}

@@ -1,0 +1,138 @@
+//! The two stages before the loop: one reads the journal, one understands.
+//!
+//! Promise: records go through in order, and what waits between the stages is
+//! bounded: a slow lake slows the reading, never fills the memory.
+
+use std::io::{BufRead, BufReader, Cursor};
+use std::sync::Arc;
+
+use journal::{Archive, Content, Door, Journal, Record};
+use meter::Sequence;
+use sha2::{Digest, Sha256};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::Error;
+use crate::chunk::{Chunk, Source};
+use crate::understand::{Chunks, Understander};
+
+/// Bytes of records read at a time.
+const READ_BYTES_MAX: usize = 4 << 20;
+/// Batches of records waiting to be understood: with the one in hand, 12 MiB.
+const RECORDS_WAITING: usize = 2;
+/// Chunks waiting to be judged: with the ones in hand, below 100 MiB.
+const CHUNKS_WAITING: usize = 4;
+/// Read ahead in an archived file.
+const ARCHIVE_BUFFER_BYTES: usize = 1 << 20;
+
+pub struct Stages {
+    pub chunks: mpsc::Receiver<Chunk>,
+    reading: JoinHandle<Result<(), Error>>,
+    understanding: JoinHandle<Result<(), Error>>,
+}
+
+impl Stages {
+    pub fn start(
+        journal: Arc<dyn Journal>,
+        archive: Arc<Archive>,
+        understander: Understander,
+        from: Sequence,
+        stop: watch::Receiver<bool>,
+    ) -> Stages {
+        let (records_in, records) = mpsc::channel(RECORDS_WAITING);
+        let (chunks_in, chunks) = mpsc::channel(CHUNKS_WAITING);
+        let reading = tokio::spawn(read(journal, from, stop, records_in));
+        let understanding = tokio::task::spawn_blocking(move || understand(understander, &archive, records, chunks_in));
+        Stages { chunks, reading, understanding }
+    }
+
+    /// The first error of either stage, once there are no more chunks.
+    pub async fn finish(self) -> Result<(), Error> {
+        drop(self.chunks);
+        let understood = self.understanding.await.map_err(|e| Error::Stage(e.to_string()))?;
+        let read = self.reading.await.map_err(|e| Error::Stage(e.to_string()))?;
+        match (understood, read) {
+            (Err(Error::Gone), read) => read,
+            (Ok(()), Err(Error::Gone)) => Ok(()),
+            (understood, read) => understood.and(read),
+        }
+    }
+}
+
+async fn read(
+    journal: Arc<dyn Journal>,
+    from: Sequence,
+    mut stop: watch::Receiver<bool>,
+    out: mpsc::Sender<Vec<Record>>,
+) -> Result<(), Error> {
+    let mut next = from;
+    loop {
+        let records = journal.read(next, READ_BYTES_MAX).await?;
+        if let Some(last) = records.last() {
+            next = Sequence(last.sequence.0 + 1);
+            out.send(records).await.map_err(|_| Error::Gone)?;
+            continue;
+        }
+        if *stop.borrow() {
+            return Ok(());
+        }
+        tokio::select! {
+            waited = journal.wait(Sequence(next.0 - 1)) => waited?,
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+fn understand(
+    mut understander: Understander,
+    archive: &Archive,
+    mut records: mpsc::Receiver<Vec<Record>>,
+    chunks: mpsc::Sender<Chunk>,
+) -> Result<(), Error> {
+    let mut out = ToLoop { chunks };
+    while let Some(batch) = records.blocking_recv() {
+        for record in batch {
+            let (source, input) = open(record, archive)?;
+            understander.record(source, input, &mut out)?;
+        }
+    }
+    Ok(())
+}
+
+fn open(record: Record, archive: &Archive) -> Result<(Source, Box<dyn BufRead>), Error> {
+    let body = record.body;
+    let (sha256, size, input): (_, _, Box<dyn BufRead>) = match body.content {
+        Content::Archived { sha256, size } => {
+            let file = archive.reader(&sha256)?;
+            (Some(sha256), size, Box::new(BufReader::with_capacity(ARCHIVE_BUFFER_BYTES, file)))
+        }
+        Content::Bytes(bytes) => {
+            // A body with a name is a file, by whichever door it came.
+            let is_file = body.door == Door::File || !body.object.is_empty();
+            let sha256 = is_file.then(|| Sha256::digest(&bytes).into());
+            (sha256, bytes.len() as u64, Box::new(Cursor::new(bytes)))
+        }
+    };
+    let source = Source {
+        sequence: record.sequence,
+        tenant: body.tenant,
+        door: body.door.code() as i8,
+        format: body.format,
+        object: body.object,
+        message_id: body.message_id,
+        sha256,
+        bytes: size as i64,
+        received_at: record.received_at,
+    };
+    Ok((source, input))
+}
+
+struct ToLoop {
+    chunks: mpsc::Sender<Chunk>,
+}
+
+impl Chunks for ToLoop {
+    fn take(&mut self, chunk: Chunk) -> Result<(), Error> {
+        self.chunks.blocking_send(chunk).map_err(|_| Error::Gone)
+    }
+}
