@@ -1,0 +1,84 @@
+//! What can go wrong at a door, and what kind of trouble it is.
+
+use std::time::Duration;
+
+use host::Kind;
+use parse::protobuf::EnvelopeError;
+
+use crate::limits::{EXPANDED_RATIO_MAX, FILE_NAME_BYTES_MAX};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a body was not taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
+    #[error("content type {found:?} is not known here")]
+    ContentType { found: String },
+    #[error("content encoding {found:?} is not known here")]
+    ContentEncoding { found: String },
+    #[error("the body is empty")]
+    Empty,
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge { limit: u64 },
+    #[error("the body expands to more than {limit} bytes")]
+    ExpandsTooFar { limit: u64 },
+    #[error("the body of {sent} bytes expands more than {EXPANDED_RATIO_MAX} to 1")]
+    Bomb { sent: u64 },
+    #[error("the body cannot be decompressed after {expanded} bytes: {what}")]
+    Damaged { expanded: u64, what: String },
+    #[error("the body broke off after {received} bytes: {what}")]
+    BrokeOff { received: u64, what: String },
+    #[error("{received} bytes of the body came in {} s, which is too slow", waited.as_secs())]
+    Slow { received: u64, waited: Duration },
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    #[error("file name {found:?} must be 1 to {FILE_NAME_BYTES_MAX} bytes without control characters")]
+    FileName { found: String },
+    #[error("format {found:?} is not one of auto, nem12, nem13 and protobuf")]
+    Format { found: String },
+    #[error("a file comes as it is, without content encoding")]
+    FileEncoding,
+    #[error("the file is larger than {limit} bytes")]
+    FileTooLarge { limit: u64 },
+    #[error("bodies of {limit} bytes are being taken in, the limit of this server")]
+    InFlight { limit: u64 },
+    #[error("bodies of {limit} bytes of this tenant are being taken in, its share of this server")]
+    TenantInFlight { limit: u64 },
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+    #[error("a task of this server ended early: {0}")]
+    Task(String),
+}
+
+impl Error {
+    /// What the sender, or its operator, can do about it.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Error::Registry(error) => error.kind(),
+            Error::Journal(error) => error.kind(),
+            Error::ContentType { .. }
+            | Error::ContentEncoding { .. }
+            | Error::Empty
+            | Error::TooLarge { .. }
+            | Error::ExpandsTooFar { .. }
+            | Error::Bomb { .. }
+            | Error::Damaged { .. }
+            | Error::BrokeOff { .. }
+            | Error::Slow { .. }
+            | Error::Envelope(_)
+            | Error::FileName { .. }
+            | Error::Format { .. }
+            | Error::FileEncoding
+            | Error::FileTooLarge { .. } => Kind::BadInput,
+            Error::InFlight { .. } | Error::TenantInFlight { .. } => Kind::Busy,
+            Error::Task(_) => Kind::Bug,
+        }
+    }
+
+    /// The journal can take in nothing more until someone has looked: the process must stop.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Error::Journal(error) if matches!(error.kind(), Kind::Bug | Kind::Corrupt))
+    }
+}

@@ -1,0 +1,182 @@
+//! `POST /v1/files?name=…&format=…`: a file as it is, however large.
+//!
+//! What is in it is found out later, by `process`: the answer says that it is
+//! kept, under which number and hash, and nothing about its readings.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
+use journal::{Archive, Content, RECORD_BYTES_MAX, Stored};
+use parse::Format;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+
+use crate::admission::Permit;
+use crate::body::{Incoming, declared_bytes};
+use crate::expand::Encoding;
+use crate::intake::{Intake, Label};
+use crate::limits::FILE_NAME_BYTES_MAX;
+use crate::{Error, Result};
+
+/// Pieces between the wire and the disk: four of at most 32 KiB (hyper's buffer).
+const PIECES_WAITING_MAX: usize = 4;
+
+#[derive(Deserialize)]
+struct Named {
+    #[serde(default)]
+    name: String,
+    /// Empty or `auto`: found from the content.
+    #[serde(default)]
+    format: String,
+}
+
+#[derive(Serialize)]
+struct Kept {
+    /// Where it stands in the journal; a query can wait for it.
+    sequence: u64,
+    received_at: String,
+    sha256: String,
+    bytes: u64,
+}
+
+pub(crate) async fn post(State(intake): State<Arc<Intake>>, request: Request) -> Response {
+    let outcome = take_in(&intake, request).await;
+    intake.answer(outcome)
+}
+
+async fn take_in(intake: &Arc<Intake>, request: Request) -> Result<Response> {
+    let (head, body) = request.into_parts();
+    let mut incoming = Incoming::file(body, &head.headers, &intake.parts.limits, intake.parts.clock.clone());
+    let (label, mut permit) = match look_at(intake, &head.uri, &head.headers).await {
+        Ok(seen) => seen,
+        Err(error) => {
+            incoming.discard().await;
+            return Err(error);
+        }
+    };
+    let (content, sha256) = match receive(intake, &mut incoming, &mut permit).await {
+        Ok(received) => received,
+        Err(error) => {
+            if !matches!(error, Error::Slow { .. }) {
+                incoming.discard().await;
+            }
+            return Err(error);
+        }
+    };
+    let bytes = content.size();
+    intake.metrics().received(bytes);
+    let appended = intake.append(label, content).await?;
+    intake.metrics().file();
+    let (sequence, received_at) = (appended.sequence.0, appended.received_at.to_string());
+    Ok(Json(Kept { sequence, received_at, sha256: hex(&sha256), bytes }).into_response())
+}
+
+/// All that can be said before a byte of the file is read.
+async fn look_at(intake: &Intake, uri: &Uri, headers: &HeaderMap) -> Result<(Label, Permit)> {
+    let writer = intake.writer(headers).await?;
+    let query = uri.query().unwrap_or_default();
+    let Ok(Query(Named { name, format })) = Query::<Named>::try_from_uri(uri) else {
+        return Err(Error::FileName { found: query.chars().take(100).collect() });
+    };
+    if name.is_empty() || name.len() > FILE_NAME_BYTES_MAX || name.chars().any(char::is_control) {
+        return Err(Error::FileName { found: name.chars().take(100).collect() });
+    }
+    let format = match format.as_str() {
+        "" | "auto" => String::new(),
+        known if Format::from_name(known).is_some() => format,
+        _ => return Err(Error::Format { found: format.chars().take(100).collect() }),
+    };
+    if Encoding::of(headers)? != Encoding::Identity {
+        return Err(Error::FileEncoding);
+    }
+    let (declared, limit) = (declared_bytes(headers).unwrap_or_default(), intake.parts.limits.file_bytes_max);
+    if declared > limit {
+        return Err(Error::FileTooLarge { limit });
+    }
+    let permit = intake.admit(writer.tenant, declared.min(RECORD_BYTES_MAX as u64))?;
+    Ok((Label { tenant: writer.tenant, format, object: name }, permit))
+}
+
+/// A small file into memory, a larger one into the archive as it comes.
+async fn receive(intake: &Intake, incoming: &mut Incoming, permit: &mut Permit) -> Result<(Content, [u8; 32])> {
+    let limit = intake.parts.limits.file_bytes_max;
+    let mut start = BytesMut::new();
+    while let Some(piece) = incoming.next().await? {
+        start.extend_from_slice(&piece);
+        if start.len() as u64 > limit {
+            return Err(Error::FileTooLarge { limit });
+        }
+        if start.len() > RECORD_BYTES_MAX {
+            let stored = stream(intake, start.freeze(), incoming, limit).await?;
+            return Ok((stored.content(), stored.sha256));
+        }
+        permit.grow_to(start.len() as u64)?;
+    }
+    if start.is_empty() {
+        return Err(Error::Empty);
+    }
+    let bytes = start.freeze();
+    let hashed = bytes.clone();
+    let hash = tokio::task::spawn_blocking(move || Sha256::digest(&hashed).into());
+    let sha256 = hash.await.map_err(|error| Error::Task(error.to_string()))?;
+    Ok((Content::Bytes(bytes), sha256))
+}
+
+enum Piece {
+    Bytes(Bytes),
+    /// Without it the object is dropped: the sender went away.
+    End,
+}
+
+/// Writes `start` and all that is still to come into the archive.
+async fn stream(intake: &Intake, start: Bytes, incoming: &mut Incoming, limit: u64) -> Result<Stored> {
+    let (pieces, waiting) = mpsc::channel(PIECES_WAITING_MAX);
+    let archive = intake.parts.archive.clone();
+    let writing = tokio::task::spawn_blocking(move || write(&archive, waiting));
+    let mut total = start.len() as u64;
+    let mut open = pieces.send(Piece::Bytes(start)).await.is_ok();
+    // A writer that is gone has the error to tell; asking it comes last.
+    while open {
+        let Some(piece) = incoming.next().await? else {
+            // If the writer is gone, its error is told below.
+            let _ = pieces.send(Piece::End).await;
+            break;
+        };
+        total += piece.len() as u64;
+        if total > limit {
+            return Err(Error::FileTooLarge { limit });
+        }
+        open = pieces.send(Piece::Bytes(piece)).await.is_ok();
+    }
+    drop(pieces);
+    let stored = writing.await.map_err(|error| Error::Task(error.to_string()))??;
+    stored.ok_or_else(|| Error::Task("the archive's writer ended before the file did".to_owned()))
+}
+
+/// `None` if the pieces broke off.
+fn write(archive: &Archive, mut pieces: mpsc::Receiver<Piece>) -> Result<Option<Stored>> {
+    let mut object = archive.begin()?;
+    while let Some(piece) = pieces.blocking_recv() {
+        match piece {
+            Piece::Bytes(bytes) => object.write(&bytes)?,
+            Piece::End => return Ok(Some(object.finish()?)),
+        }
+    }
+    Ok(None)
+}
+
+/// For a body in memory that is too large for a record.
+pub(crate) async fn archive_whole(intake: &Intake, bytes: Bytes) -> Result<Content> {
+    let archive = intake.parts.archive.clone();
+    let put = tokio::task::spawn_blocking(move || archive.put(&bytes[..]));
+    Ok(put.await.map_err(|error| Error::Task(error.to_string()))??.content())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,103 @@
+//! From a body at hand into the journal: what both requests share.
+
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use host::Clock;
+use journal::{Archive, Body, Content, Door, Journal};
+use meter::TenantId;
+use registry::{Authenticator, Principal, Scope};
+use tokio::sync::watch;
+
+use crate::admission::{Admission, Permit};
+use crate::{Error, Limits, Metrics, Problem, Result, identify};
+
+/// What the doors work with.
+pub struct Parts {
+    pub journal: Arc<dyn Journal>,
+    pub archive: Arc<Archive>,
+    pub authenticator: Arc<Authenticator>,
+    pub clock: Arc<dyn Clock>,
+    pub limits: Limits,
+}
+
+/// The HTTP door's state, shared by its requests.
+pub struct Intake {
+    pub(crate) parts: Parts,
+    metrics: Arc<Metrics>,
+    admission: Arc<Admission>,
+    failed: watch::Sender<Option<String>>,
+}
+
+/// What is known of a body besides its content.
+pub(crate) struct Label {
+    pub(crate) tenant: TenantId,
+    pub(crate) format: String,
+    pub(crate) object: String,
+}
+
+impl Intake {
+    pub fn new(parts: Parts) -> Arc<Intake> {
+        let admission = Admission::new(&parts.limits);
+        Arc::new(Intake { parts, metrics: Arc::default(), admission, failed: watch::Sender::new(None) })
+    }
+
+    /// Returns, with the reason, once the journal has stopped for good. The
+    /// process must then stop too: nothing can be acknowledged any more.
+    pub async fn failed(&self) -> String {
+        let mut failed = self.failed.subscribe();
+        let found = failed.wait_for(Option::is_some).await.expect("the sender lives in self");
+        found.clone().expect("waited for")
+    }
+
+    /// The counters, for whoever serves connections.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// The counters as `/metrics` shows them.
+    pub fn render_metrics(&self) -> String {
+        self.metrics.render(self.admission.in_flight_bytes())
+    }
+
+    pub(crate) async fn writer(&self, headers: &HeaderMap) -> Result<Principal> {
+        identify(&self.parts.authenticator, headers, Scope::Write).await
+    }
+
+    pub(crate) fn admit(&self, tenant: TenantId, bytes: u64) -> Result<Permit> {
+        self.admission.admit(tenant, bytes)
+    }
+
+    /// Makes a body durable. Only after this may anyone say yes.
+    pub(crate) async fn append(&self, label: Label, content: Content) -> Result<journal::Receipt> {
+        let (size, start) = (content.size(), self.parts.clock.monotonic());
+        let Label { tenant, format, object } = label;
+        let body = Body { tenant, door: Door::Http, format, object, message_id: String::new(), content };
+        let receipt = self.parts.journal.append(body).await?;
+        self.metrics.appended(size, self.parts.clock.monotonic().saturating_sub(start));
+        Ok(receipt)
+    }
+
+    /// Counts and logs an answer; notices when the journal is gone.
+    pub(crate) fn answer(&self, outcome: Result<Response>) -> Response {
+        let response = outcome.unwrap_or_else(|error| self.refuse(error).into_response());
+        self.metrics.answered(response.status());
+        response
+    }
+
+    fn refuse(&self, error: Error) -> Problem {
+        if error.is_fatal() {
+            self.failed.send_if_modified(|failed| failed.is_none() && failed.replace(error.to_string()).is_none());
+        }
+        match error.kind() {
+            host::Kind::Bug | host::Kind::Corrupt => tracing::error!(%error, "body not taken in"),
+            host::Kind::Busy => tracing::warn!(%error, "body not taken in"),
+            _ => {}
+        }
+        let problem = Problem::from(error);
+        // The cause may quote what was sent, and that is nobody's business here.
+        tracing::debug!(status = problem.status.as_u16(), code = problem.code, "refused");
+        problem
+    }
+}

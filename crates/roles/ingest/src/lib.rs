@@ -1,0 +1,37 @@
+//! The doors: accept, make durable, then acknowledge.
+//!
+//! Promise: a sender is told 200 only after the journal has what it sent, with
+//! the sequence number; any other answer says what is wrong and what to do, and
+//! nothing of that body is journalled. Memory, time and connections are bounded
+//! before a byte of a body is read.
+//!
+//! Read: `limits.rs`, `error.rs` (what can go wrong), `problem.rs` (how it is
+//! told), `identify.rs` (who asks), `admission.rs` (how much at once),
+//! `body.rs` (bytes off the wire), `expand.rs`, `receipt.rs` (what is refused in
+//! a body taken in), `metrics.rs`, `intake.rs` (into the journal),
+//! `readings.rs` and `files.rs` (the two requests), `http.rs` (routes and
+//! connections), `http/stall.rs`.
+
+mod limits;
+mod error;
+mod problem;
+mod identify;
+mod admission;
+mod body;
+mod expand;
+mod receipt;
+mod metrics;
+mod intake;
+mod readings;
+mod files;
+pub mod http;
+
+pub use error::{Error, Result};
+pub use identify::identify;
+pub use intake::{Intake, Parts};
+pub use limits::{
+    EXPANDED_BYTES_MAX, EXPANDED_RATIO_FREE_BYTES, EXPANDED_RATIO_MAX, FILE_BYTES_MAX, Limits, REFUSED_LISTED_MAX,
+    WIRE_BYTES_MAX,
+};
+pub use metrics::Metrics;
+pub use problem::{Problem, status_of};

@@ -1,0 +1,16 @@
+//! The HTTP door over real sockets, with a real journal beneath.
+//!
+//! Read: `door/house.rs` (the house and a plain client), `door/readings.rs`
+//! (bodies good and bad), `door/files.rs`, `door/trouble.rs` (disks and power),
+//! `door/connections.rs` (slow, many, large, and the end).
+
+#[path = "door/connections.rs"]
+mod connections;
+#[path = "door/files.rs"]
+mod files;
+#[path = "door/house.rs"]
+mod house;
+#[path = "door/readings.rs"]
+mod readings;
+#[path = "door/trouble.rs"]
+mod trouble;
