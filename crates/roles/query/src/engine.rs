@@ -1,0 +1,255 @@
+//! One engine for all queries, one session for each.
+//!
+//! Promise: a session holds the seven tables of one tenant at one moment and
+//! nothing else: no file, no setting and no other tenant can be reached from
+//! its SQL. Every query runs under [`Limits`], on threads of its own kind, and
+//! stops soon after nobody waits for its answer.
+
+use std::sync::Arc;
+
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider};
+use datafusion::catalog::CatalogProviderList;
+use datafusion::error::DataFusionError;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, GreedyMemoryPool, MemoryPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::execute_stream;
+use datafusion::prelude::SessionConfig;
+use meter::TenantId;
+use store::{ScanStats, Snapshot};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::answer::{Answer, Running};
+use crate::error::{Error, Result};
+use crate::guard;
+use crate::limits::{Limits, STACK_BYTES};
+use crate::metrics::Metrics;
+use crate::names::NameCache;
+use crate::provider::{Provider, View};
+use crate::sum;
+use crate::tables::TABLES;
+
+const CATALOG: &str = "meterhouse";
+const SCHEMA: &str = "public";
+
+/// Functions that make gigabytes out of a short query, row by row and outside
+/// the memory limit.
+const FUNCTIONS_LEFT_OUT: [&str; 3] = ["repeat", "lpad", "rpad"];
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Principal {
+    pub tenant: TenantId,
+}
+
+/// Answers SQL. Cheap to share.
+pub struct Engine {
+    shared: Arc<Shared>,
+    runtime: Option<Runtime>,
+}
+
+struct Shared {
+    limits: Limits,
+    /// Functions and rules, without tables: copied for each query.
+    base: SessionState,
+    names: Arc<NameCache>,
+    permits: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
+    handle: Handle,
+}
+
+/// One principal's tables at one moment.
+pub struct Session {
+    shared: Arc<Shared>,
+    view: Arc<View>,
+    limits: Limits,
+}
+
+impl Engine {
+    pub fn new(limits: Limits) -> Result<Engine> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(limits.threads.get())
+            .thread_stack_size(STACK_BYTES)
+            .thread_name("query")
+            .enable_all()
+            .build()
+            .map_err(|e| Error::Engine(format!("its threads do not start: {e}")))?;
+        let shared = Shared {
+            base: base_state(&limits),
+            names: Arc::default(),
+            permits: Arc::new(Semaphore::new(limits.queries_max.get())),
+            metrics: Arc::default(),
+            handle: runtime.handle().clone(),
+            limits,
+        };
+        Ok(Engine { shared: Arc::new(shared), runtime: Some(runtime) })
+    }
+
+    /// The tables of this principal as they are in this snapshot.
+    pub fn session(&self, principal: Principal, snapshot: Arc<Snapshot>) -> Session {
+        let view = View {
+            tenant: principal.tenant,
+            snapshot,
+            names: self.shared.names.clone(),
+            stats: Arc::<ScanStats>::default(),
+        };
+        Session { shared: self.shared.clone(), view: Arc::new(view), limits: self.shared.limits.clone() }
+    }
+
+    /// Appends what happened so far in Prometheus' text form.
+    pub fn render_metrics(&self, out: &mut String) {
+        let running = self.shared.limits.queries_max.get() - self.shared.permits.available_permits();
+        self.shared.metrics.render(running, out);
+    }
+}
+
+impl Drop for Engine {
+    /// Queries that run are abandoned; their answers end with an error.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Session {
+    /// Without the limits of rows and time: for an export to a file of the asker's.
+    pub fn for_export(mut self) -> Session {
+        self.limits.rows_max = u64::MAX;
+        self.limits.time_max = std::time::Duration::MAX;
+        self
+    }
+
+    /// Plans and starts one reading statement. Rows come as they are found, so
+    /// an error may follow rows.
+    pub async fn query(&self, sql: &str) -> Result<Answer> {
+        let asked = self.start(sql).await;
+        if let Err(error) = &asked {
+            self.shared.metrics.failed(error);
+        }
+        asked
+    }
+
+    async fn start(&self, sql: &str) -> Result<Answer> {
+        let permits = self.shared.permits.clone();
+        let running = self.shared.limits.queries_max.get();
+        let permit = permits.try_acquire_owned().map_err(|_| Error::Busy { running })?;
+        self.shared.metrics.started();
+        let mut deadline = Box::pin(host::sleep(self.limits.time_max));
+        let planned = self.plan(sql.to_owned(), permit)?;
+        let (stream, permit) = tokio::select! {
+            planned = planned => planned.map_err(|_| Error::Engine("planning stopped".into()))??,
+            () = &mut deadline => return Err(Error::Time { seconds: self.limits.time_max.as_secs() }),
+        };
+        let running = Running {
+            stream,
+            deadline,
+            rows_left: self.limits.rows_max,
+            limits: self.limits.clone(),
+            stats: self.view.stats.clone(),
+            metrics: self.shared.metrics.clone(),
+            permit,
+        };
+        Ok(Answer::new(running, &self.shared.handle))
+    }
+
+    /// On a thread of its own: hostile nesting needs its stack, names and file
+    /// lists are read from disk, and what nobody waits for cannot hold up others.
+    fn plan(&self, sql: String, permit: OwnedSemaphorePermit) -> Result<oneshot::Receiver<Result<Planned>>> {
+        let state = self.state()?;
+        let memory_bytes_max = self.limits.memory_bytes_max;
+        let handle = self.shared.handle.clone();
+        let (answer, answered) = oneshot::channel();
+        let work = move || {
+            let _inside = handle.enter();
+            let planned = handle.block_on(planned(&sql, &state, memory_bytes_max));
+            drop(answer.send(planned.map(|stream| (stream, permit))));
+        };
+        std::thread::Builder::new()
+            .name("query-plan".into())
+            .stack_size(guard::PLANNING_STACK_BYTES)
+            .spawn(work)
+            .map_err(|e| Error::Store { message: format!("no thread to plan on: {e}; try again shortly"), kind: host::Kind::Busy })?;
+        Ok(answered)
+    }
+
+    fn state(&self) -> Result<SessionState> {
+        let broken = |e: DataFusionError| Error::from_engine(&e, self.limits.memory_bytes_max);
+        let schema = MemorySchemaProvider::new();
+        for table in TABLES.iter() {
+            let provider = Arc::new(Provider::new(table, self.view.clone()));
+            schema.register_table(table.name.into(), provider).map_err(broken)?;
+        }
+        let catalog = MemoryCatalogProvider::new();
+        catalog.register_schema(SCHEMA, Arc::new(schema)).map_err(broken)?;
+        let catalogs = MemoryCatalogProviderList::new();
+        catalogs.register_catalog(CATALOG.into(), Arc::new(catalog));
+        let state = SessionStateBuilder::new_from_existing(self.shared.base.clone())
+            .with_catalog_list(Arc::new(catalogs))
+            .with_runtime_env(runtime_env(&self.limits).map_err(broken)?)
+            .build();
+        Ok(state)
+    }
+}
+
+type Planned = (SendableRecordBatchStream, OwnedSemaphorePermit);
+
+async fn planned(sql: &str, state: &SessionState, memory_bytes_max: usize) -> Result<SendableRecordBatchStream> {
+    let failed = |e: DataFusionError| Error::from_engine(&e, memory_bytes_max);
+    let statement = guard::statement(sql)?;
+    let logical = state.statement_to_plan(statement).await.map_err(failed)?;
+    guard::check_plan(&logical)?;
+    let physical = state.create_physical_plan(&logical).await.map_err(failed)?;
+    execute_stream(physical, state.task_ctx()).map_err(failed)
+}
+
+fn base_state(limits: &Limits) -> SessionState {
+    let mut config = SessionConfig::new()
+        .with_default_catalog_and_schema(CATALOG, SCHEMA)
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(true)
+        .with_target_partitions(limits.threads.get())
+        .with_collect_statistics(false);
+    let options = config.options_mut();
+    // 0.5 is a decimal: no float touches a quantity.
+    options.sql_parser.parse_float_as_decimal = true;
+    options.sql_parser.collect_spans = true;
+    // Each step may double what the one before it made.
+    options.execution.enable_recursive_ctes = false;
+    let mut state = SessionStateBuilder::new().with_config(config).with_default_features().build();
+    for function in sum::checked() {
+        register(&mut state, function);
+    }
+    for name in FUNCTIONS_LEFT_OUT {
+        leave_out(&mut state, name);
+    }
+    state
+}
+
+fn register(state: &mut SessionState, function: datafusion::logical_expr::AggregateUDF) {
+    use datafusion::execution::FunctionRegistry;
+    state.register_udaf(Arc::new(function)).expect("a session's registry takes any function");
+}
+
+fn leave_out(state: &mut SessionState, name: &str) {
+    use datafusion::execution::FunctionRegistry;
+    state.deregister_udf(name).expect("a session's registry gives up any function");
+}
+
+fn runtime_env(limits: &Limits) -> datafusion::error::Result<Arc<RuntimeEnv>> {
+    let (pool, disk): (Arc<dyn MemoryPool>, DiskManagerBuilder) = match &limits.spill {
+        None => {
+            let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
+            (Arc::new(GreedyMemoryPool::new(limits.memory_bytes_max)), disk)
+        }
+        Some(spill) => {
+            let directories = DiskManagerMode::Directories(vec![spill.directory.clone()]);
+            let disk = DiskManagerBuilder::default().with_mode(directories).with_max_temp_directory_size(spill.bytes_max);
+            (Arc::new(FairSpillPool::new(limits.memory_bytes_max)), disk)
+        }
+    };
+    RuntimeEnvBuilder::new().with_memory_pool(pool).with_disk_manager_builder(disk).build_arc()
+}

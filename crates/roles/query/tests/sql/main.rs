@@ -1,0 +1,11 @@
+//! SQL against a small lake, as a tenant's tools meet it.
+//!
+//! Read: `lake.rs` (what is in it), `tables.rs`, `exact.rs`, `narrowed.rs`,
+//! `hostile.rs`, `export.rs`.
+
+mod lake;
+mod tables;
+mod exact;
+mod narrowed;
+mod hostile;
+mod export;
