@@ -1,0 +1,166 @@
+//! What a person types.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Where data lies unless someone says otherwise.
+pub const DATA_DIR: &str = "meterhouse-data";
+
+/// An open smart-meter data platform: loses no reading, counts none twice.
+#[derive(Parser, Debug)]
+#[command(name = "meterhouse", version, about, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct Common {
+    /// Where everything is kept; made on first use.
+    #[arg(long, global = true, env = "METERHOUSE_DATA_DIR", default_value = DATA_DIR, value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Work with a running server instead, such as http://127.0.0.1:8780.
+    #[arg(long, global = true, env = "METERHOUSE_SERVER", value_name = "URL")]
+    pub server: Option<String>,
+    /// The token for that server.
+    #[arg(long, global = true, env = "METERHOUSE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<String>,
+    /// Settings that differ from the defaults (docs/reference/settings.md).
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Answer in JSON, for programs.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The tenant to work for, by name.
+    #[arg(long, global = true, default_value = "home", value_name = "NAME")]
+    pub tenant: String,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run the server: HTTP in, lake, SQL out. SIGTERM drains it.
+    #[command(after_help = "Example: meterhouse serve --data-dir /var/lib/meterhouse")]
+    Serve {
+        /// Address to listen on, instead of the settings'.
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<SocketAddr>,
+    },
+    /// Take in files; a file seen before changes nothing and is said so.
+    #[command(after_help = "Example: meterhouse import readings/*.csv")]
+    Import(Import),
+    /// Show what would be read from a file, as CSV; nothing is stored.
+    #[command(after_help = "Example: meterhouse parse readings.csv > read.csv")]
+    Parse {
+        file: PathBuf,
+        /// nem12, nem13 or protobuf; otherwise the content tells.
+        #[arg(long)]
+        format: Option<String>,
+    },
+    /// Ask in SQL.
+    #[command(after_help = "Example: meterhouse sql \"select point, sum(quantity) from readings group by point\"")]
+    Sql {
+        query: String,
+        #[arg(long, value_enum, default_value_t = SqlFormat::Table)]
+        format: SqlFormat,
+    },
+    /// Write out what is stored.
+    #[command(subcommand)]
+    Export(Export),
+    /// See what was not understood.
+    #[command(subcommand)]
+    Refused(Refused),
+    /// Read every stored byte again and check that all agrees.
+    #[command(after_help = "Exit code 0: all is well. 5: damage was found, each place is named.")]
+    Verify,
+    /// Make, list and revoke tokens.
+    #[command(subcommand)]
+    Token(Token),
+    /// A simulated street through the real HTTP door, three questions, and the server left running.
+    #[command(after_help = "Example: meterhouse demo --homes 100")]
+    Demo(Demo),
+}
+
+#[derive(Args, Debug)]
+pub struct Import {
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// nem12, nem13 or protobuf; otherwise the content tells.
+    #[arg(long)]
+    pub format: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub enum SqlFormat {
+    Table,
+    Csv,
+    Json,
+    Arrow,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Export {
+    /// Standing readings: point,device,register,start,end,value,unit,quality,reason.
+    Readings(ExportReadings),
+}
+
+#[derive(Args, Debug)]
+pub struct ExportReadings {
+    #[arg(long, default_value = "csv", value_parser = ["csv"])]
+    pub format: String,
+    /// Only this point.
+    #[arg(long)]
+    pub point: Option<String>,
+    /// Only readings that start at or after this RFC 3339 time.
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Only readings that start before this RFC 3339 time.
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Refused {
+    /// Sources with refusals, counted by code.
+    List,
+    /// Every refusal of one source: place, reason and the input there.
+    Show {
+        /// The source's sequence number, from `refused list`.
+        source: u64,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Token {
+    /// Make a token; its text is shown once.
+    Create {
+        /// read, write, admin; several with commas.
+        #[arg(long, default_value = "read,write")]
+        scopes: String,
+        /// Who or what it is for.
+        #[arg(long, default_value = "")]
+        label: String,
+    },
+    List,
+    /// From then on nobody comes in with it.
+    Revoke { id: i64 },
+}
+
+#[derive(Args, Debug)]
+pub struct Demo {
+    #[arg(long, default_value_t = 100)]
+    pub homes: u32,
+    /// Days of quarter-hour readings to send.
+    #[arg(long, default_value_t = 7)]
+    pub days: u32,
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    #[arg(long, default_value = "127.0.0.1:8780", value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// Stop after the answers instead of leaving the server running.
+    #[arg(long)]
+    pub exit: bool,
+}

@@ -1,0 +1,59 @@
+//! Exit codes, and how an error is told.
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | something failed that a retry will not mend |
+//! | 2 | the command line or the settings are wrong |
+//! | 3 | part of the input was refused (it is kept, see `refused list`) |
+//! | 4 | busy or full: the same command may work later |
+//! | 5 | stored bytes are not what was written |
+
+use std::process::ExitCode;
+
+use host::Kind;
+
+pub const REFUSED: u8 = 3;
+pub const DAMAGED: u8 = 5;
+
+/// What the command was given is wrong: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+/// Prints an error with its causes and gives its exit code.
+pub fn report(error: &anyhow::Error, json: bool) -> ExitCode {
+    let code = code_of(error);
+    if json {
+        eprintln!("{}", serde_json::json!({ "error": format!("{error:#}"), "exit_code": code }));
+    } else {
+        eprintln!("meterhouse: {error:#}");
+    }
+    ExitCode::from(code)
+}
+
+fn code_of(error: &anyhow::Error) -> u8 {
+    if error.chain().any(|cause| cause.is::<Usage>()) {
+        return 2;
+    }
+    match kind_of(error) {
+        Some(Kind::BadInput) => 2,
+        Some(Kind::Busy) => 4,
+        Some(Kind::Corrupt) => 5,
+        _ => 1,
+    }
+}
+
+/// The kind of the first cause that has one.
+pub fn kind_of(error: &anyhow::Error) -> Option<Kind> {
+    error.chain().find_map(|cause| {
+        let journal = cause.downcast_ref::<journal::Error>().map(journal::Error::kind);
+        let store = || cause.downcast_ref::<store::Error>().map(store::Error::kind);
+        let registry = || cause.downcast_ref::<registry::Error>().map(registry::Error::kind);
+        let process = || cause.downcast_ref::<process::Error>().map(process::Error::kind);
+        let query = || cause.downcast_ref::<query::Error>().map(query::Error::kind);
+        let format = || cause.downcast_ref::<crate::format::Error>().map(crate::format::Error::kind);
+        let disk = || cause.downcast_ref::<std::io::Error>().map(Kind::of_io);
+        journal.or_else(store).or_else(registry).or_else(process).or_else(query).or_else(format).or_else(disk)
+    })
+}

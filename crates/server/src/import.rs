@@ -1,0 +1,209 @@
+//! `meterhouse import`: files in, counted.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use bytes::Bytes;
+use journal::{Body, Content, Door, Journal, RECORD_BYTES_MAX};
+use meter::{Sequence, TenantId};
+use serde::Serialize;
+
+use crate::ask::Asked;
+use crate::cli::{Common, Import};
+use crate::exit::{self, Usage};
+use crate::remote::{Remote, escaped};
+use crate::settings::Settings;
+use crate::{ask, output, wire};
+
+/// What became of one file.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    file: String,
+    sequence: u64,
+    format: String,
+    accepted: i64,
+    duplicate: i64,
+    corrected: i64,
+    refused: i64,
+    events: i64,
+    /// The sequence under which the very same file came in before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seen_before_as: Option<i64>,
+}
+
+pub async fn import(common: Common, settings: Settings, command: Import) -> anyhow::Result<ExitCode> {
+    let files = files_of(&command.paths)?;
+    let format = known_format(command.format.as_deref())?;
+    let (taken, answers) = match &common.server {
+        Some(server) => to_server(&Remote::new(server, common.token.as_deref())?, &files, &format).await?,
+        None => locally(&common, &settings, &files, &format).await?,
+    };
+    let outcomes = outcomes(&taken, &answers)?;
+    print(&outcomes, common.json)?;
+    let refused = outcomes.iter().any(|outcome| outcome.refused > 0);
+    Ok(if refused { ExitCode::from(exit::REFUSED) } else { ExitCode::SUCCESS })
+}
+
+/// The files themselves, and those right inside a directory, in order of name.
+fn files_of(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = BTreeSet::new();
+    for path in paths {
+        let about = std::fs::metadata(path).with_context(|| format!("{}", path.display()))?;
+        if !about.is_dir() {
+            files.insert(path.clone());
+            continue;
+        }
+        for entry in std::fs::read_dir(path).with_context(|| format!("{}", path.display()))? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                files.insert(entry.path());
+            }
+        }
+    }
+    if files.is_empty() {
+        return Err(Usage("there is no file in the paths given".into()).into());
+    }
+    Ok(files.into_iter().collect())
+}
+
+pub fn known_format(name: Option<&str>) -> anyhow::Result<String> {
+    let Some(name) = name else { return Ok(String::new()) };
+    if parse::Format::from_name(name).is_none() {
+        return Err(Usage(format!("format {name:?} is not known; nem12, nem13 and protobuf are")).into());
+    }
+    Ok(name.to_owned())
+}
+
+type Taken = Vec<(PathBuf, Sequence)>;
+
+async fn locally(
+    common: &Common,
+    settings: &Settings,
+    files: &[PathBuf],
+    format: &str,
+) -> anyhow::Result<(Taken, Vec<Asked>)> {
+    let house = wire::open(&common.data_dir, settings).await?;
+    let tenant = wire::tenant(house.registry.as_ref(), &common.tenant)?;
+    let (front, running) = wire::start(house, settings, false);
+    let bar = output::progress(files.len() as u64, "importing");
+    let mut taken = Vec::new();
+    for file in files {
+        match append(&front, tenant, file, format).await {
+            Ok(sequence) => taken.push((file.clone(), sequence)),
+            Err(error) => {
+                // What was acknowledged is kept; the role's own error says more than a closed channel.
+                bar.abandon();
+                running.finish().await?;
+                return Err(error);
+            }
+        }
+        bar.inc(1);
+    }
+    bar.set_message("applying");
+    let lake = running.finish().await?;
+    bar.finish_and_clear();
+    let sql = counts_sql(&taken);
+    let answers = ask::lake(lake.snapshot(), tenant, settings, &sql).await?;
+    front.journal.close().await?;
+    Ok((taken, answers))
+}
+
+async fn append(front: &wire::Front, tenant: TenantId, file: &Path, format: &str) -> anyhow::Result<Sequence> {
+    let about = || format!("{}", file.display());
+    let size = std::fs::metadata(file).with_context(about)?.len();
+    let content = if size <= RECORD_BYTES_MAX as u64 {
+        Content::Bytes(Bytes::from(std::fs::read(file).with_context(about)?))
+    } else {
+        let archive = front.archive.clone();
+        let opened = std::fs::File::open(file).with_context(about)?;
+        let stored = tokio::task::spawn_blocking(move || archive.put(opened)).await?.with_context(about)?;
+        stored.content()
+    };
+    let object = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let body =
+        Body { tenant, door: Door::File, format: format.into(), object, message_id: String::new(), content };
+    Ok(front.journal.append(body).await.with_context(about)?.sequence)
+}
+
+async fn to_server(remote: &Remote, files: &[PathBuf], format: &str) -> anyhow::Result<(Taken, Vec<Asked>)> {
+    let bar = output::progress(files.len() as u64, "sending");
+    let mut taken: Taken = Vec::new();
+    for file in files {
+        let bytes = std::fs::read(file).with_context(|| format!("{}", file.display()))?;
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let path = format!("/v1/files?name={}&format={}", escaped(&name), escaped(format));
+        let answer = remote.post(&path, "application/octet-stream", bytes.into()).await?;
+        let receipt: serde_json::Value = serde_json::from_slice(&answer.good()?)?;
+        let sequence = receipt["sequence"].as_u64().context("the server's receipt has no sequence")?;
+        taken.push((file.clone(), Sequence(sequence)));
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let last = taken.iter().map(|(_, sequence)| sequence.0).max().unwrap_or(0);
+    let answers = ask::server(remote, &counts_sql(&taken), Some(last)).await?;
+    Ok((taken, answers))
+}
+
+fn counts_sql(taken: &[(PathBuf, Sequence)]) -> String {
+    let sequences: Vec<String> = taken.iter().map(|(_, sequence)| sequence.to_string()).collect();
+    format!(
+        "select seq, max(format) as format, sum(accepted) as accepted, sum(duplicate) as duplicate, \
+         sum(corrected) as corrected, sum(refused) as refused, sum(events) as events, \
+         max(duplicate_of) as duplicate_of from sources where seq in ({}) group by seq",
+        sequences.join(", ")
+    )
+}
+
+fn outcomes(taken: &[(PathBuf, Sequence)], answers: &[Asked]) -> anyhow::Result<Vec<Outcome>> {
+    let mut outcomes = Vec::new();
+    for (file, sequence) in taken {
+        let answer = answers.iter().find(|row| row.number("seq") == Some(sequence.0 as i64));
+        let answer = answer.with_context(|| format!("{}: record {sequence} is not applied", file.display()))?;
+        let count = |name: &str| answer.number(name).unwrap_or(0);
+        outcomes.push(Outcome {
+            file: file.display().to_string(),
+            sequence: sequence.0,
+            format: answer.text("format"),
+            accepted: count("accepted"),
+            duplicate: count("duplicate"),
+            corrected: count("corrected"),
+            refused: count("refused"),
+            events: count("events"),
+            seen_before_as: answer.number("duplicate_of"),
+        });
+    }
+    Ok(outcomes)
+}
+
+fn print(outcomes: &[Outcome], json: bool) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(outcomes)?);
+        return Ok(());
+    }
+    let heading = ["file", "source", "accepted", "duplicate", "corrected", "refused", ""];
+    let mut rows = vec![heading.map(String::from).to_vec()];
+    for outcome in outcomes {
+        let counts = [outcome.accepted, outcome.duplicate, outcome.corrected, outcome.refused];
+        let mut row = vec![outcome.file.clone(), outcome.sequence.to_string()];
+        row.extend(counts.iter().map(i64::to_string));
+        row.push(match outcome.seen_before_as {
+            Some(first) => format!("seen before as source {first}, nothing changed"),
+            None if outcome.refused > 0 => format!("see: meterhouse refused show {}", outcome.sequence),
+            None => String::new(),
+        });
+        rows.push(row);
+    }
+    print!("{}", output::table(&rows));
+    let sum = |count: fn(&Outcome) -> i64| outcomes.iter().map(count).sum::<i64>();
+    println!(
+        "{} files: {} accepted, {} duplicate, {} corrected, {} refused",
+        outcomes.len(),
+        sum(|o| o.accepted),
+        sum(|o| o.duplicate),
+        sum(|o| o.corrected),
+        sum(|o| o.refused)
+    );
+    Ok(())
+}

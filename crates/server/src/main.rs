@@ -1,0 +1,61 @@
+//! The binary `meterhouse`: one command line over all roles.
+//!
+//! Promise: every command says what it did, exits 0 only if it did it, and
+//! with `--json` says so to a program.
+//!
+//! Read: `cli.rs` (what a person types), `settings.rs` and `default.toml`,
+//! `format.rs` (the data directory's own version), `wire.rs` (engines are
+//! chosen here and nowhere else), then one file a command.
+
+mod cli;
+mod settings;
+mod format;
+mod wire;
+mod exit;
+mod output;
+mod remote;
+mod ask;
+mod serve;
+mod import;
+mod parse_file;
+mod sql;
+mod export;
+mod refused;
+mod verify;
+mod token;
+mod demo;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let json = cli.common.json;
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => exit::report(&error, json),
+    }
+}
+
+fn run(cli: cli::Cli) -> anyhow::Result<ExitCode> {
+    use cli::Command;
+    let settings = settings::load(cli.common.config.as_deref())?;
+    let quiet = !matches!(cli.command, Command::Serve { .. } | Command::Demo(_));
+    output::start_logging(quiet, settings.log.json);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let common = cli.common;
+    runtime.block_on(async move {
+        match cli.command {
+            Command::Serve { listen } => serve::serve(common, settings, listen).await,
+            Command::Import(command) => import::import(common, settings, command).await,
+            Command::Parse { file, format } => parse_file::parse_file(&file, format.as_deref()),
+            Command::Sql { query, format } => sql::sql(common, settings, &query, format).await,
+            Command::Export(cli::Export::Readings(command)) => export::readings(common, settings, command).await,
+            Command::Refused(command) => refused::refused(common, settings, command).await,
+            Command::Verify => verify::verify(common, settings).await,
+            Command::Token(command) => token::token(common, settings, command),
+            Command::Demo(command) => demo::demo(common, settings, command).await,
+        }
+    })
+}

@@ -1,0 +1,140 @@
+//! `meterhouse serve`: doors, process, SQL and health on one listener.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use ingest::{Intake, http};
+use process::Progress;
+use registry::Authenticator;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::{error, info};
+use web::Seen;
+
+use crate::cli::Common;
+use crate::exit::Usage;
+use crate::settings::Settings;
+use crate::wire::{self, Front, Running};
+use crate::sql;
+
+pub async fn serve(common: Common, settings: Settings, listen: Option<SocketAddr>) -> anyhow::Result<ExitCode> {
+    if common.server.is_some() {
+        return Err(Usage("serve runs a server, it does not work with one: leave --server out".into()).into());
+    }
+    let house = wire::open(&common.data_dir, &settings).await?;
+    let mut terminate = signal(SignalKind::terminate()).context("signal handler")?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    };
+    let server = Server::start(house, &settings, listen.unwrap_or(settings.server.http_listen)).await?;
+    info!(address = %server.address, data_dir = %common.data_dir.display(), "meterhouse serves");
+    server.run(stop).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A house with its door open.
+pub struct Server {
+    pub address: SocketAddr,
+    pub front: Front,
+    running: Running,
+    listener: TcpListener,
+    intake: Arc<Intake>,
+    limits: ingest::Limits,
+    router: axum::Router,
+}
+
+impl Server {
+    pub async fn start(house: wire::House, settings: &Settings, listen: SocketAddr) -> anyhow::Result<Server> {
+        let listener = TcpListener::bind(listen).await.with_context(|| {
+            format!("cannot listen on {listen}: is another server there? choose another with --listen")
+        })?;
+        let address = listener.local_addr()?;
+        let (front, running) = wire::start(house, settings, false);
+        let authenticator = Arc::new(Authenticator::new(front.registry.clone(), front.clock.clone()));
+        let limits = ingest::Limits {
+            drain_wait_max: Duration::from_millis(u64::from(settings.server.drain_wait_max_ms)),
+            ..ingest::Limits::default()
+        };
+        let intake = Intake::new(ingest::Parts {
+            journal: front.journal.clone(),
+            archive: front.archive.clone(),
+            authenticator: authenticator.clone(),
+            clock: front.clock.clone(),
+            limits: limits.clone(),
+        });
+        let web = web::router(web::Parts {
+            engine: query::Engine::new(sql::limits(settings))?,
+            reader: front.reader.clone(),
+            authenticator,
+            seen: seen(running.progress.clone()),
+            metrics: metrics(&intake, running.progress.clone()),
+            wait_max: Duration::from_millis(settings.query.wait_max_ms),
+        });
+        let router = http::router(intake.clone()).merge(web).fallback(not_found);
+        Ok(Server { address, front, running, listener, intake, limits, router })
+    }
+
+    /// Serves until `stop`, then lets requests and the journal drain.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let Server { front, running, listener, intake, limits, router, .. } = self;
+        let Running { stop: role_stop, mut role, .. } = running;
+        let (broken_in, broken) = watch::channel(None::<String>);
+        let watched = intake.clone();
+        let until = async move {
+            tokio::select! {
+                () = stop => {}
+                why = watched.failed() => { broken_in.send_replace(Some(why)); }
+            }
+        };
+        let metrics = intake.metrics().clone();
+        let served = http::serve(listener, router, &limits, metrics, until);
+        tokio::select! {
+            drained = served => info!(finished = drained.finished, cut = drained.cut, "requests drained"),
+            ended = &mut role => {
+                let lake = ended.context("process role")?;
+                lake.context("the process role stopped")?;
+                anyhow::bail!("the process role stopped by itself");
+            }
+        }
+        if let Some(why) = broken.borrow().clone() {
+            error!(%why, "the journal stopped; what was acknowledged is kept, restart to go on");
+            anyhow::bail!("the journal stopped: {why}");
+        }
+        role_stop.send_replace(true);
+        role.await.context("process role")??;
+        front.journal.close().await.context("journal")?;
+        Ok(())
+    }
+}
+
+/// How far queries see, for those who wait; ends with the process role.
+fn seen(mut progress: watch::Receiver<Progress>) -> watch::Receiver<Seen> {
+    let below = |progress: &Progress| Seen { below: progress.applied.sequence() };
+    let (moves, seen) = watch::channel(below(&progress.borrow_and_update()));
+    tokio::spawn(async move {
+        while progress.changed().await.is_ok() {
+            moves.send_replace(below(&progress.borrow_and_update()));
+        }
+    });
+    seen
+}
+
+fn metrics(intake: &Arc<Intake>, progress: watch::Receiver<Progress>) -> Vec<web::Render> {
+    let intake = intake.clone();
+    vec![
+        Box::new(move |text| text.push_str(&intake.render_metrics())),
+        Box::new(move |text| text.push_str(&progress.borrow().render())),
+    ]
+}
+
+async fn not_found(uri: axum::http::Uri) -> ingest::Problem {
+    ingest::Problem::not_found(uri.path())
+}

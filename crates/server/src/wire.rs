@@ -1,0 +1,158 @@
+//! Where engines are chosen, and nowhere else: a data directory opened with
+//! everything embedded.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use host::{Clock, Disk, Entropy, Lock, OsEntropy, RealDisk, SystemClock};
+use journal::{Archive, Journal, Local};
+use meter::TenantId;
+use process::{Lessor, MaintainSettings, Parts, Progress};
+use registry::{Registry, Sqlite};
+use store::Lake;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::exit::Usage;
+use crate::format;
+use crate::settings::Settings;
+
+const LOCK: &str = "lock";
+pub const LAKE_DIR: &str = "lake";
+
+/// A data directory with all its engines open.
+pub struct House {
+    pub disk: Arc<dyn Disk>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub registry: Arc<dyn Registry>,
+    pub journal: Arc<Local>,
+    pub archive: Arc<Archive>,
+    pub lake: Lake,
+    /// Held while the house stands: one process a directory.
+    pub lock: Box<dyn Lock>,
+}
+
+/// The directory's disk and its lock; nothing in it is read yet.
+pub fn enter(dir: &Path) -> anyhow::Result<(Arc<dyn Disk>, Box<dyn Lock>)> {
+    std::fs::create_dir_all(dir).with_context(|| format!("data directory {}", dir.display()))?;
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk::open(dir).with_context(|| format!("data directory {}", dir.display()))?);
+    let lock = disk.lock(LOCK).map_err(|error| match error.kind() {
+        std::io::ErrorKind::WouldBlock => anyhow::anyhow!(
+            "another meterhouse process works on data directory {}; stop it, or talk to it with --server",
+            dir.display()
+        ),
+        _ => anyhow::Error::new(error).context(format!("lock of data directory {}", dir.display())),
+    })?;
+    Ok((disk, lock))
+}
+
+/// Opens everything in a data directory; a new one is laid out.
+pub async fn open(dir: &Path, settings: &Settings) -> anyhow::Result<House> {
+    let (disk, lock) = enter(dir)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
+    let format = format::open(disk.as_ref(), entropy.as_ref())?;
+    let registry = Sqlite::open(dir).context("registry")?;
+    let journal_settings = journal_settings(settings);
+    let journal = Local::open(disk.clone(), clock.clone(), entropy.clone(), journal_settings).context("journal")?;
+    let archive = Archive::open(disk.clone()).context("archive")?;
+    let lake = Lake::open(disk.clone(), clock.clone(), LAKE_DIR, &format.epoch).await.context("lake")?;
+    Ok(House {
+        disk,
+        clock,
+        entropy,
+        registry: Arc::new(registry),
+        journal: Arc::new(journal),
+        archive: Arc::new(archive),
+        lake,
+        lock,
+    })
+}
+
+fn journal_settings(settings: &Settings) -> journal::Settings {
+    journal::Settings { segment_bytes: settings.journal.segment_bytes, ..Default::default() }
+}
+
+/// The tenant a command works for.
+pub fn tenant(registry: &dyn Registry, name: &str) -> anyhow::Result<TenantId> {
+    let tenants = registry.tenants()?;
+    let Some(tenant) = tenants.iter().find(|tenant| tenant.name == name) else {
+        let known: Vec<&str> = tenants.iter().map(|tenant| tenant.name.as_str()).collect();
+        return Err(Usage(format!("there is no tenant {name:?}; here are {}", known.join(", "))).into());
+    };
+    Ok(tenant.id)
+}
+
+/// The process role at work on a house.
+pub struct Running {
+    pub progress: watch::Receiver<Progress>,
+    pub stop: watch::Sender<bool>,
+    pub role: JoinHandle<Result<Lake, process::Error>>,
+}
+
+/// What is left of a house once its lake works in the process role.
+pub struct Front {
+    pub disk: Arc<dyn Disk>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub registry: Arc<dyn Registry>,
+    pub journal: Arc<Local>,
+    pub archive: Arc<Archive>,
+    pub reader: store::Reader,
+    pub lock: Box<dyn Lock>,
+}
+
+/// Starts the process role; with `until_applied` it stops once the journal is applied.
+pub fn start(house: House, settings: &Settings, until_applied: bool) -> (Front, Running) {
+    let House { disk, clock, entropy, registry, journal, archive, lake, lock } = house;
+    let (stop, stopped) = watch::channel(until_applied);
+    let (progress_in, progress) = watch::channel(Progress::default());
+    let reader = lake.reader();
+    let parts = Parts {
+        journal: journal.clone() as Arc<dyn Journal>,
+        archive: archive.clone(),
+        lake,
+        lessor: Box::new(RegistryLessor { registry: registry.clone() }),
+        disk: disk.clone(),
+        clock: clock.clone(),
+        progress: progress_in,
+        settings: process_settings(settings),
+    };
+    let role = tokio::spawn(process::run(parts, stopped));
+    (Front { disk, clock, entropy, registry, journal, archive, reader, lock }, Running { progress, stop, role })
+}
+
+impl Running {
+    /// Lets the role finish what is in the journal and gives the lake back.
+    pub async fn finish(self) -> anyhow::Result<Lake> {
+        self.stop.send_replace(true);
+        Ok(self.role.await.context("process role")??)
+    }
+}
+
+fn process_settings(settings: &Settings) -> process::Settings {
+    process::Settings {
+        commit_wait_max_ms: settings.process.commit_wait_max_ms,
+        commit_rows_max: settings.process.commit_rows_max,
+        maintain: MaintainSettings {
+            fold_rows: settings.maintain.fold_rows,
+            fold_files: settings.maintain.fold_files,
+            compact_files: settings.maintain.compact_files,
+            vacuum_after: Duration::from_millis(settings.maintain.vacuum_after_ms),
+        },
+    }
+}
+
+struct RegistryLessor {
+    registry: Arc<dyn Registry>,
+}
+
+impl Lessor for RegistryLessor {
+    fn lease(&mut self, blocks: u32) -> Result<Range<i64>, process::Error> {
+        Ok(self.registry.lease_blocks(blocks)?)
+    }
+}
