@@ -146,7 +146,9 @@ pub enum Token {
     },
     List,
     /// From then on nobody comes in with it.
-    Revoke { id: i64 },
+    Revoke {
+        id: i64,
+    },
 }
 
 #[derive(Args, Debug)]

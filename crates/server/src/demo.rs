@@ -69,7 +69,9 @@ pub async fn demo(mut common: Common, settings: Settings, command: Demo) -> anyh
     println!("\nThe server goes on until Ctrl-C. Ask it yourself:");
     println!("  export METERHOUSE_SERVER={url} METERHOUSE_TOKEN={token}");
     println!("  meterhouse sql \"select register, count(*) from readings group by register\"");
-    println!("  curl -H \"Authorization: Bearer $METERHOUSE_TOKEN\" --data \"select count(*) from readings\" {url}/v1/sql");
+    println!(
+        "  curl -H \"Authorization: Bearer $METERHOUSE_TOKEN\" --data \"select count(*) from readings\" {url}/v1/sql"
+    );
     serving.await.context("server")??;
     Ok(ExitCode::SUCCESS)
 }
@@ -121,12 +123,26 @@ impl Street {
     async fn ask(&self, remote: &Remote, last: u64) -> anyhow::Result<()> {
         let period = format!("start >= '{}' and start < '{}'", self.from, self.to);
         let questions = [
-            ("What is stored?", "select register, kind, count(*) as readings, min(start) as first, max(start) as last \
-              from readings group by register, kind order by register, kind".to_owned()),
-            ("Which five homes used the most electricity?", format!("select point, sum(quantity) as kwh \
-              from readings where register = '1-0:1.29.0' and {period} group by point order by kwh desc limit 5")),
-            ("When does the street use it?", format!("select date_part('hour', start) as hour_utc, \
-              sum(quantity) as kwh from readings where register = '1-0:1.29.0' and {period} group by hour_utc order by hour_utc")),
+            (
+                "What is stored?",
+                "select register, kind, count(*) as readings, min(start) as first, max(start) as last \
+              from readings group by register, kind order by register, kind"
+                    .to_owned(),
+            ),
+            (
+                "Which five homes used the most electricity?",
+                format!(
+                    "select point, sum(quantity) as kwh \
+              from readings where register = '1-0:1.29.0' and {period} group by point order by kwh desc limit 5"
+                ),
+            ),
+            (
+                "When does the street use it?",
+                format!(
+                    "select date_part('hour', start) as hour_utc, \
+              sum(quantity) as kwh from readings where register = '1-0:1.29.0' and {period} group by hour_utc order by hour_utc"
+                ),
+            ),
         ];
         for (question, sql) in questions {
             println!("\n{question}\n  {sql}\n");
@@ -138,7 +154,9 @@ impl Street {
 
     /// The simulator knows the truth: every watt-hour must be there, none twice.
     async fn compare(&self, remote: &Remote, period: &str) -> anyhow::Result<()> {
-        let sql = format!("select cast(sum(quantity) * 1000 as bigint) as wh from readings where register = '1-0:1.29.0' and {period}");
+        let sql = format!(
+            "select cast(sum(quantity) * 1000 as bigint) as wh from readings where register = '1-0:1.29.0' and {period}"
+        );
         let rows = ask::server(remote, &sql, None).await?;
         let stored = rows.first().and_then(|row| row.number("wh")).context("the sum is missing")?;
         let truth: i64 = (0..self.fleet.homes())

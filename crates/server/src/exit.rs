@@ -21,6 +21,11 @@ pub const DAMAGED: u8 = 5;
 #[error("{0}")]
 pub struct Usage(pub String);
 
+/// Something is taken that will be free again: exit code 4.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Taken(pub String);
+
 /// Prints an error with its causes and gives its exit code.
 pub fn report(error: &anyhow::Error, json: bool) -> ExitCode {
     let code = code_of(error);
@@ -35,6 +40,9 @@ pub fn report(error: &anyhow::Error, json: bool) -> ExitCode {
 fn code_of(error: &anyhow::Error) -> u8 {
     if error.chain().any(|cause| cause.is::<Usage>()) {
         return 2;
+    }
+    if error.chain().any(|cause| cause.is::<Taken>()) {
+        return 4;
     }
     match kind_of(error) {
         Some(Kind::BadInput) => 2,

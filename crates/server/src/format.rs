@@ -33,11 +33,15 @@ struct Sealed {
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("format.json says version {found}, this binary reads up to {VERSION}; use a newer meterhouse for this directory")]
+    #[error(
+        "format.json says version {found}, this binary reads up to {VERSION}; use a newer meterhouse for this directory"
+    )]
     Newer { found: u64 },
     #[error("format.json is damaged ({what}); restore it from a backup")]
     Damaged { what: String },
-    #[error("format.json says {field} is {found}, this binary works with {ours}; use the meterhouse that made the directory")]
+    #[error(
+        "format.json says {field} is {found}, this binary works with {ours}; use the meterhouse that made the directory"
+    )]
     Differs { field: &'static str, found: u64, ours: u64 },
     #[error("format.json: {0}")]
     Disk(#[from] std::io::Error),

@@ -122,8 +122,7 @@ async fn append(front: &wire::Front, tenant: TenantId, file: &Path, format: &str
         stored.content()
     };
     let object = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let body =
-        Body { tenant, door: Door::File, format: format.into(), object, message_id: String::new(), content };
+    let body = Body { tenant, door: Door::File, format: format.into(), object, message_id: String::new(), content };
     Ok(front.journal.append(body).await.with_context(about)?.sequence)
 }
 

@@ -15,6 +15,7 @@ mod exit;
 mod output;
 mod remote;
 mod ask;
+mod names;
 mod serve;
 mod import;
 mod parse_file;

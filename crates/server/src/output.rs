@@ -9,14 +9,18 @@ use tracing_subscriber::EnvFilter;
 pub fn start_logging(quiet: bool, json: bool) {
     let default = if quiet { "error" } else { "info,deltalake_core=warn,delta_kernel=warn,buoyant_kernel=warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // A second subscriber in one process is refused; tests start several commands.
     let _ = if json { builder.json().try_init() } else { builder.with_target(false).try_init() };
 }
 
 /// A bar on standard error, where that is a terminal.
 pub fn progress(length: u64, what: &str) -> ProgressBar {
-    let target = if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let target =
+        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(Some(length), target);
     let style = ProgressStyle::with_template("{msg:>12} [{bar:40}] {pos}/{len} {elapsed} left {eta}")
         .expect("the template is fixed and tested by use");
@@ -28,7 +32,8 @@ pub fn progress(length: u64, what: &str) -> ProgressBar {
 /// Rows in aligned columns; the first row is the heading.
 pub fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let width =
+        |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for row in rows {

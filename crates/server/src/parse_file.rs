@@ -28,7 +28,8 @@ pub fn parse_file(file: &Path, format: Option<&str>) -> anyhow::Result<ExitCode>
         Some(format) => format,
         None => Format::detect(input.fill_buf().with_context(about)?).with_context(about)?,
     };
-    let mut printer = Printer { out: io::BufWriter::new(io::stdout().lock()), held: Vec::new(), refused: 0, broken: None };
+    let mut printer =
+        Printer { out: io::BufWriter::new(io::stdout().lock()), held: Vec::new(), refused: 0, broken: None };
     write_header(&mut printer.out)?;
     let read = parse::read(format, input, Limits::default(), &mut printer).with_context(about);
     printer.write_held();

@@ -51,9 +51,11 @@ impl Remote {
             .header("content-type", content_type)
             .body(Full::new(body))
             .with_context(|| format!("address {uri}"))?;
-        let response = self.client.request(request).await.with_context(|| {
-            format!("no answer from {}; is the server running there?", self.base)
-        })?;
+        let response = self
+            .client
+            .request(request)
+            .await
+            .with_context(|| format!("no answer from {}; is the server running there?", self.base))?;
         let status = response.status();
         let body = response.into_body().collect().await.with_context(|| format!("answer of {uri} broke off"))?;
         Ok(Answer { status, body: body.to_bytes() })

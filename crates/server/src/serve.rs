@@ -17,10 +17,10 @@ use tracing::{error, info};
 use web::Seen;
 
 use crate::cli::Common;
-use crate::exit::Usage;
+use crate::exit::{Taken, Usage};
 use crate::settings::Settings;
-use crate::wire::{self, Front, Running};
 use crate::sql;
+use crate::wire::{self, Front, Running};
 
 pub async fn serve(common: Common, settings: Settings, listen: Option<SocketAddr>) -> anyhow::Result<ExitCode> {
     if common.server.is_some() {
@@ -53,8 +53,10 @@ pub struct Server {
 
 impl Server {
     pub async fn start(house: wire::House, settings: &Settings, listen: SocketAddr) -> anyhow::Result<Server> {
-        let listener = TcpListener::bind(listen).await.with_context(|| {
-            format!("cannot listen on {listen}: is another server there? choose another with --listen")
+        let listener = TcpListener::bind(listen).await.map_err(|error| {
+            Taken(format!(
+                "cannot listen on {listen}: {error}; stop what listens there or choose another with --listen"
+            ))
         })?;
         let address = listener.local_addr()?;
         let (front, running) = wire::start(house, settings, false);

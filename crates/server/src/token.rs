@@ -11,7 +11,10 @@ use crate::{output, wire};
 
 pub fn token(common: Common, _settings: Settings, command: cli::Token) -> anyhow::Result<ExitCode> {
     if common.server.is_some() {
-        return Err(Usage("tokens are made on the machine of the data directory, with its server stopped: leave --server out".into()).into());
+        return Err(Usage(
+            "tokens are made on the machine of the data directory, with its server stopped: leave --server out".into(),
+        )
+        .into());
     }
     let (_disk, _lock) = wire::enter(&common.data_dir)?;
     let registry = Sqlite::open(&common.data_dir)?;
@@ -55,7 +58,13 @@ fn list(tokens: &[Token], json: bool) {
     let mut rows = vec![["id", "scopes", "label", "created", "revoked"].map(String::from).to_vec()];
     rows.extend(tokens.iter().map(|token| {
         let id = token.id.0.to_string();
-        vec![id, token.scopes.to_string(), token.label.clone(), token.created.to_string(), revoked(token).unwrap_or_default()]
+        vec![
+            id,
+            token.scopes.to_string(),
+            token.label.clone(),
+            token.created.to_string(),
+            revoked(token).unwrap_or_default(),
+        ]
     }));
     print!("{}", output::table(&rows));
 }

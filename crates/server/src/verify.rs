@@ -11,14 +11,14 @@ use anyhow::Context;
 use host::Disk;
 use journal::Archive;
 use meter::TenantId;
-use registry::{Registry, Sqlite};
+use registry::Sqlite;
 use serde::Serialize;
 use store::{Lake, Snapshot};
 
 use crate::cli::Common;
 use crate::exit::{self, Usage};
 use crate::settings::Settings;
-use crate::{ask, format, output, wire};
+use crate::{ask, format, names, output, wire};
 
 #[derive(Debug, Serialize)]
 struct Damage {
@@ -38,6 +38,8 @@ struct Report {
     sources: i64,
     readings: i64,
     earlier_versions: i64,
+    /// Of every reading and version; does not depend on the order of arrival.
+    state_hash: String,
 }
 
 pub async fn verify(common: Common, settings: Settings) -> anyhow::Result<ExitCode> {
@@ -145,6 +147,7 @@ async fn agree(common: &Common, settings: &Settings, report: &mut Report) -> any
         report.earlier_versions += counts.earlier;
     }
     report.sources = sources;
+    report.state_hash = names::state_hash(&lake.snapshot())?;
     let records = end.0 as i64 - 1;
     if sources != records {
         report.disagreement.push(format!("the journal gave out {records} sequence numbers, {sources} are in sources"));
@@ -218,7 +221,9 @@ fn print(report: &Report, json: bool) -> anyhow::Result<()> {
         report.damage.len(),
         report.disagreement.len()
     );
-    if !report.damage.is_empty() {
+    if report.damage.is_empty() {
+        println!("state {}", report.state_hash);
+    } else {
         println!("restore the named files from a backup, or move them away and import their sources again");
     }
     Ok(())

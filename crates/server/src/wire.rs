@@ -15,8 +15,9 @@ use registry::{Registry, Sqlite};
 use store::Lake;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tracing::warn;
 
-use crate::exit::Usage;
+use crate::exit::{Taken, Usage};
 use crate::format;
 use crate::settings::Settings;
 
@@ -39,12 +40,13 @@ pub struct House {
 /// The directory's disk and its lock; nothing in it is read yet.
 pub fn enter(dir: &Path) -> anyhow::Result<(Arc<dyn Disk>, Box<dyn Lock>)> {
     std::fs::create_dir_all(dir).with_context(|| format!("data directory {}", dir.display()))?;
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk::open(dir).with_context(|| format!("data directory {}", dir.display()))?);
+    let disk: Arc<dyn Disk> =
+        Arc::new(RealDisk::open(dir).with_context(|| format!("data directory {}", dir.display()))?);
     let lock = disk.lock(LOCK).map_err(|error| match error.kind() {
-        std::io::ErrorKind::WouldBlock => anyhow::anyhow!(
+        std::io::ErrorKind::WouldBlock => anyhow::Error::new(Taken(format!(
             "another meterhouse process works on data directory {}; stop it, or talk to it with --server",
             dir.display()
-        ),
+        ))),
         _ => anyhow::Error::new(error).context(format!("lock of data directory {}", dir.display())),
     })?;
     Ok((disk, lock))
@@ -59,6 +61,9 @@ pub async fn open(dir: &Path, settings: &Settings) -> anyhow::Result<House> {
     let registry = Sqlite::open(dir).context("registry")?;
     let journal_settings = journal_settings(settings);
     let journal = Local::open(disk.clone(), clock.clone(), entropy.clone(), journal_settings).context("journal")?;
+    if let Some(torn) = journal.torn() {
+        warn!(?torn, "the last write before a crash was cut short and set aside; nothing acknowledged was in it");
+    }
     let archive = Archive::open(disk.clone()).context("archive")?;
     let lake = Lake::open(disk.clone(), clock.clone(), LAKE_DIR, &format.epoch).await.context("lake")?;
     Ok(House {
@@ -96,19 +101,18 @@ pub struct Running {
 
 /// What is left of a house once its lake works in the process role.
 pub struct Front {
-    pub disk: Arc<dyn Disk>,
     pub clock: Arc<dyn Clock>,
-    pub entropy: Arc<dyn Entropy>,
     pub registry: Arc<dyn Registry>,
     pub journal: Arc<Local>,
     pub archive: Arc<Archive>,
     pub reader: store::Reader,
-    pub lock: Box<dyn Lock>,
+    /// The directory's, held to the end.
+    _lock: Box<dyn Lock>,
 }
 
 /// Starts the process role; with `until_applied` it stops once the journal is applied.
 pub fn start(house: House, settings: &Settings, until_applied: bool) -> (Front, Running) {
-    let House { disk, clock, entropy, registry, journal, archive, lake, lock } = house;
+    let House { disk, clock, entropy: _, registry, journal, archive, lake, lock } = house;
     let (stop, stopped) = watch::channel(until_applied);
     let (progress_in, progress) = watch::channel(Progress::default());
     let reader = lake.reader();
@@ -117,13 +121,13 @@ pub fn start(house: House, settings: &Settings, until_applied: bool) -> (Front, 
         archive: archive.clone(),
         lake,
         lessor: Box::new(RegistryLessor { registry: registry.clone() }),
-        disk: disk.clone(),
+        disk,
         clock: clock.clone(),
         progress: progress_in,
         settings: process_settings(settings),
     };
     let role = tokio::spawn(process::run(parts, stopped));
-    (Front { disk, clock, entropy, registry, journal, archive, reader, lock }, Running { progress, stop, role })
+    (Front { clock, registry, journal, archive, reader, _lock: lock }, Running { progress, stop, role })
 }
 
 impl Running {

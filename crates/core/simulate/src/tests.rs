@@ -1,3 +1,5 @@
+//! The fleet is repeatable, its counters only grow, and its messages say what it used.
+
 use std::collections::{BTreeMap, HashMap};
 
 use meter::{Decimal, Event, Kind, Reading, Refusal, Sink, Span, Timestamp};

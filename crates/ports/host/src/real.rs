@@ -128,9 +128,10 @@ impl Disk for RealDisk {
         let mut entries = Vec::new();
         for found in names {
             let found = found.map_err(named)?;
-            let name = found.file_name().into_string().map_err(|name| {
-                named(io::Error::new(io::ErrorKind::InvalidData, format!("{name:?} is not UTF-8")))
-            })?;
+            let name = found
+                .file_name()
+                .into_string()
+                .map_err(|name| named(io::Error::new(io::ErrorKind::InvalidData, format!("{name:?} is not UTF-8"))))?;
             match found.metadata() {
                 // Removed since the directory was read.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

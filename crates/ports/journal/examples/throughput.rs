@@ -58,7 +58,11 @@ async fn read_back(journal: &Local, clock: &SystemClock) {
         records += read.len();
     }
     let took = (clock.monotonic() - began).as_secs_f64();
-    println!("read back: {records} records, {:.1} MB/s, {:.0} records/s", bytes as f64 / took / 1e6, records as f64 / took);
+    println!(
+        "read back: {records} records, {:.1} MB/s, {:.0} records/s",
+        bytes as f64 / took / 1e6,
+        records as f64 / took
+    );
 }
 
 #[tokio::main]

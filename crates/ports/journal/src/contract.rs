@@ -72,6 +72,12 @@ async fn reads_stop_at_their_limit(journal: &dyn Journal) {
     let all = read_all(journal, 1 << 20).await;
     for limit_bytes in [0, 1, 200, 1_500] {
         assert_eq!(read_all(journal, limit_bytes).await, all);
+        for from in all.iter().map(|record| record.sequence) {
+            let read = journal.read(from, limit_bytes).await.expect("reads");
+            // A frame is never shorter than the content in it.
+            let held = |record: &Record| if let Content::Bytes(bytes) = &record.body.content { bytes.len() } else { 0 };
+            assert!(read.len() == 1 || read.iter().map(held).sum::<usize>() <= limit_bytes);
+        }
     }
     assert_eq!(journal.read(Sequence(1), 0).await.expect("reads").len(), 1);
     let third = journal.read(Sequence(3), 1 << 20).await.expect("reads");

@@ -7,7 +7,9 @@ use meter::Sequence;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("a body of {bytes} bytes does not fit into a record of at most {most}; put it into the archive and append its reference")]
+    #[error(
+        "a body of {bytes} bytes does not fit into a record of at most {most}; put it into the archive and append its reference"
+    )]
     TooLarge { bytes: usize, most: usize },
     #[error("a {what} of {bytes} bytes is longer than the {most} that are kept")]
     TooLong { what: &'static str, bytes: usize, most: usize },
@@ -19,7 +21,9 @@ pub enum Error {
     DiskFull { why: String },
     #[error("record {from} has been trimmed away; the first one left is {start}")]
     Trimmed { from: Sequence, start: Sequence },
-    #[error("record {from} is asked for but the journal ends before {end}: it has lost records that were once read; restore it from a backup")]
+    #[error(
+        "record {from} is asked for but the journal ends before {end}: it has lost records that were once read; restore it from a backup"
+    )]
     Ahead { from: Sequence, end: Sequence },
     #[error("segment {segment} is damaged at byte {offset}: {what}; restore it from a backup")]
     Damaged { segment: u64, offset: u64, what: &'static str },
@@ -27,7 +31,9 @@ pub enum Error {
     Missing { from: u64, to: u64 },
     #[error("segment {segment} holds at byte {offset} {what}, which this version cannot read; use a newer one")]
     Newer { segment: u64, offset: u64, what: String },
-    #[error("the journal stopped for good after a failed write ({why}); restart, and replace the disk if it happens again")]
+    #[error(
+        "the journal stopped for good after a failed write ({why}); restart, and replace the disk if it happens again"
+    )]
     Poisoned { why: String },
     #[error("the journal is closed")]
     Closed,

@@ -142,8 +142,10 @@ impl Local {
         self.shared.queue.close();
         let thread = self.writer.lock().expect("no holder of this lock panics").take();
         if let Some(thread) = thread {
-            blocking(move || thread.join().map_err(|_| Error::Poisoned { why: "the writer thread panicked".to_owned() }))
-                .await?;
+            blocking(move || {
+                thread.join().map_err(|_| Error::Poisoned { why: "the writer thread panicked".to_owned() })
+            })
+            .await?;
         }
         self.shared.check_alive()
     }

@@ -149,7 +149,8 @@ impl FoldJob {
         let gathered = self.gather_all()?;
         let settled = settle(&gathered.found)?;
         let name = format!("fold-{:010}", self.overlay_version);
-        let mut report = FoldReport { overlay_version: Some(self.overlay_version), corrections, ..FoldReport::default() };
+        let mut report =
+            FoldReport { overlay_version: Some(self.overlay_version), corrections, ..FoldReport::default() };
         let history = self.history(&gathered, &settled, &name, &mut report)?;
         let readings = self.readings(&gathered, &settled, &name, &mut report)?;
         Ok(FoldWork {
@@ -176,7 +177,8 @@ impl FoldJob {
             gathered.found.push(Found { origin: Origin::Overlay, batch });
             gathered.files.push(usize::MAX);
         }
-        let stored = [(Table::Readings, Origin::Base, &self.readings), (Table::History, Origin::History, &self.history)];
+        let stored =
+            [(Table::Readings, Origin::Base, &self.readings), (Table::History, Origin::History, &self.history)];
         for (table, origin, files) in stored {
             for of_file in self.library.rows_of(table, files, &keys)? {
                 gathered.found.push(Found { origin, batch: of_file.batch });
@@ -189,7 +191,13 @@ impl FoldJob {
     /// Every loser into the history, once. Where the history holds a row that is
     /// no earlier version any more (the same was issued again and stands now, or
     /// was issued again later), all rows of its key are written anew.
-    fn history(&self, gathered: &Gathered, settled: &[Settled], name: &str, report: &mut FoldReport) -> Result<Exchange> {
+    fn history(
+        &self,
+        gathered: &Gathered,
+        settled: &[Settled],
+        name: &str,
+        report: &mut FoldReport,
+    ) -> Result<Exchange> {
         let origin = |at: &At| gathered.found[at.batch as usize].origin;
         let mut kept: HashSet<At> = HashSet::new();
         settled.iter().for_each(|s| kept.extend(s.losers.iter().filter(|at| origin(at) == Origin::History)));
@@ -222,7 +230,8 @@ impl FoldJob {
         }
         report.earlier = losers.iter().filter(|at| origin(at) != Origin::History).count() as u64;
         let rows = gather(&gathered.found, &losers)?;
-        let mut exchange = Exchange { adds: self.library.shelf.write(Table::History, &[rows], name)?, removes: Vec::new() };
+        let mut exchange =
+            Exchange { adds: self.library.shelf.write(Table::History, &[rows], name)?, removes: Vec::new() };
         for file in stale.into_keys() {
             let old = &self.history[file];
             let rewrite = |batch: RecordBatch| {
@@ -237,7 +246,13 @@ impl FoldJob {
     }
 
     /// Winners into the places of the base rows they replace.
-    fn readings(&self, gathered: &Gathered, settled: &[Settled], name: &str, report: &mut FoldReport) -> Result<Exchange> {
+    fn readings(
+        &self,
+        gathered: &Gathered,
+        settled: &[Settled],
+        name: &str,
+        report: &mut FoldReport,
+    ) -> Result<Exchange> {
         let origin = |at: &At| gathered.found[at.batch as usize].origin;
         let changed: Vec<&Settled> = settled.iter().filter(|s| origin(&s.winner) != Origin::Base).collect();
         report.changed = changed.len() as u64;
@@ -259,7 +274,8 @@ impl FoldJob {
         // The base has a row of every key, so this is empty; were it not, no row may get lost.
         let missing = not(&among(&Keys::of(&winners)?, &based)).map_err(broken)?;
         let missing = filter_record_batch(&winners, &missing).map_err(broken)?;
-        let mut exchange = Exchange { adds: self.library.shelf.write(Table::Readings, &[missing], name)?, removes: Vec::new() };
+        let mut exchange =
+            Exchange { adds: self.library.shelf.write(Table::Readings, &[missing], name)?, removes: Vec::new() };
         for file in files {
             let old = &self.readings[file];
             let rewrite = |batch: RecordBatch| replaced(&batch, &keys, &winners);

@@ -96,7 +96,8 @@ impl Lake {
         faults: Faults,
     ) -> Result<Lake> {
         let store = DiskStore::new(disk.clone(), clock.clone());
-        let library = Library { shelf: Shelf { disk, root: root.into() }, footers: Arc::new(Footers::new(FOOTERS_BYTES_MAX)) };
+        let library =
+            Library { shelf: Shelf { disk, root: root.into() }, footers: Arc::new(Footers::new(FOOTERS_BYTES_MAX)) };
         let lane = format!("meterhouse/{epoch}/lane/0");
         let (mut tables, mut positions) = (Vec::new(), [Position::START; 8]);
         for table in Table::ALL {

@@ -7,21 +7,24 @@
 //!
 //! Read: `error.rs`, `position.rs` (how far a table is), `schema.rs` (the
 //! tables), `rows.rs` (rows and columns), `delta/` (files and commits on a
-//! disk), `write.rs` (one file), `read.rs` (one file), `prune.rs`, `scan.rs`,
-//! `versions.rs` (which version stands), `lookup.rs`, `standing.rs`,
-//! `snapshot.rs`, `lake.rs` (all of it), `fold.rs`, `compact.rs`, `vacuum.rs`,
-//! `scrub.rs`, `outside.rs`.
+//! disk), `sink.rs` and `write.rs` (one file), `read.rs` (one file),
+//! `prune.rs` (what need not be read), `lookup.rs` (rows of keys), `scan.rs` and
+//! `part.rs`, `versions.rs` (which version stands), `standing.rs` (corrections
+//! applied), `snapshot.rs`, `lake.rs` (all of it), `fold.rs`, `compact.rs`,
+//! `vacuum.rs`, `scrub.rs`, `outside.rs` (other engines).
 
 mod error;
 mod position;
 mod schema;
 mod rows;
 pub mod delta;
+mod sink;
 mod write;
 mod read;
 mod prune;
 mod lookup;
 mod scan;
+mod part;
 mod versions;
 mod standing;
 mod snapshot;
@@ -40,9 +43,10 @@ pub use error::{Error, Result};
 pub use fold::{Faults, FoldJob, FoldReport, FoldWork};
 pub use lake::{Lake, Lookup, OVERLAY_FILES_DUE, OVERLAY_ROWS_DUE, OVERLAY_ROWS_MAX, PARTITIONS_MAX, Reader};
 pub use outside::{outside_view_over, outside_view_sql};
+pub use part::Part;
 pub use position::Position;
 pub use rows::{batch_to_rows, rows_to_batch};
-pub use scan::{Part, ScanRequest, ScanStats, ScanTable};
+pub use scan::{ScanRequest, ScanStats, ScanTable};
 pub use schema::{Table, column};
 pub use scrub::{Damage, ScrubReport};
 pub use snapshot::{Snapshot, Tail};

@@ -4,12 +4,14 @@
 //! others; whoever reads it filters row by row. Both are compared with a full
 //! read in `scan/tests.rs`.
 
+use arrow::buffer::BooleanBuffer;
 use meter::{ChannelId, RowKey, TenantId, Timestamp};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection, RowSelector};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::statistics::Statistics;
 
 use crate::delta::FileKey;
+use crate::rows::Keys;
 use crate::schema::column;
 
 /// Rows of readings that are asked for.
@@ -67,8 +69,39 @@ impl Ranges {
         let tenant = self.tenant.is_none_or(|t| low.tenant == t && high.tenant == t);
         let from = self.start_from.is_none_or(|from| low.start >= from);
         let before = self.start_before.is_none_or(|before| high.start < before);
-        let one = |channels: &Vec<ChannelId>| low.channel == high.channel && channels.binary_search(&low.channel).is_ok();
+        let one =
+            |channels: &Vec<ChannelId>| low.channel == high.channel && channels.binary_search(&low.channel).is_ok();
         tenant && from && before && self.channels.as_ref().is_none_or(one)
+    }
+
+    /// Which rows lie inside.
+    pub(crate) fn rows(&self, keys: &Keys<'_>) -> BooleanBuffer {
+        let mut kept = BooleanBuffer::new_set(keys.len());
+        if let Some(tenant) = self.tenant {
+            kept = &kept & &BooleanBuffer::collect_bool(keys.len(), |row| keys.tenant[row] == tenant.0);
+        }
+        if self.start_from.is_some() || self.start_before.is_some() {
+            let from = self.start_from.map_or(i64::MIN, |at| at.0);
+            let before = self.start_before.map_or(i64::MAX, |at| at.0);
+            kept = &kept & &BooleanBuffer::collect_bool(keys.len(), |row| (from..before).contains(&keys.start[row]));
+        }
+        if let Some(channels) = &self.channels {
+            // Rows of one channel follow each other: one search a run.
+            let mut last = None;
+            let of_channel = |row: usize| {
+                let channel = keys.channel[row];
+                match last {
+                    Some((seen, wanted)) if seen == channel => wanted,
+                    _ => {
+                        let wanted = channels.binary_search(&ChannelId(channel)).is_ok();
+                        last = Some((channel, wanted));
+                        wanted
+                    }
+                }
+            };
+            kept = &kept & &BooleanBuffer::collect_bool(keys.len(), of_channel);
+        }
+        kept
     }
 }
 
@@ -142,10 +175,7 @@ fn bounds_of_group(footer: &ArrowReaderMetadata, group: usize) -> Option<(FileKe
         _ => return None,
     };
     let (channel, start) = (long(column::CHANNEL)?, long(column::START)?);
-    Some((
-        file_key(tenant.0, channel.0, start.0),
-        file_key(tenant.1, channel.1, start.1),
-    ))
+    Some((file_key(tenant.0, channel.0, start.0), file_key(tenant.1, channel.1, start.1)))
 }
 
 /// The pages of a group; none where the key columns' pages do not agree, as in a

@@ -137,9 +137,8 @@ impl Footers {
         if let Some(metadata) = self.kept.lock().expect("no holder panics").used(&file.path) {
             return Ok(metadata);
         }
-        let options = ArrowReaderOptions::new()
-            .with_schema(table.schema())
-            .with_page_index_policy(PageIndexPolicy::Required);
+        let options =
+            ArrowReaderOptions::new().with_schema(table.schema()).with_page_index_policy(PageIndexPolicy::Required);
         let metadata = ArrowReaderMetadata::load(file, options).map_err(Error::parquet(&file.path))?;
         self.kept.lock().expect("no holder panics").keep(&file.path, &metadata);
         Ok(metadata)
@@ -212,7 +211,13 @@ impl FileBatches {
     }
 
     /// The whole file, all columns.
-    pub(crate) fn all(shelf: &Shelf, footers: &Footers, table: Table, entry: &FileEntry, batch_rows: usize) -> Result<FileBatches> {
+    pub(crate) fn all(
+        shelf: &Shelf,
+        footers: &Footers,
+        table: Table,
+        entry: &FileEntry,
+        batch_rows: usize,
+    ) -> Result<FileBatches> {
         let file = DiskFile::new(shelf, table, entry);
         let footer = footers.of(table, &file)?;
         let columns: Vec<usize> = (0..table.schema().fields().len()).collect();

@@ -202,7 +202,10 @@ fn cell(column: &'static str, row: usize, what: String) -> Error {
 
 fn wrong(place: usize) -> Error {
     let column = Table::Readings.schema().field(place).name().clone();
-    Error::Rows { table: TABLE, source: arrow::error::ArrowError::SchemaError(format!("column {column} has another type or nulls")) }
+    Error::Rows {
+        table: TABLE,
+        source: arrow::error::ArrowError::SchemaError(format!("column {column} has another type or nulls")),
+    }
 }
 
 fn column_of(batch: &RecordBatch, place: usize) -> Result<&ArrayRef> {
@@ -291,7 +294,10 @@ mod tests {
         columns[column::SCALE] = Arc::new(Int8Array::from(vec![19]));
         let bad = RecordBatch::try_new(Table::Readings.schema(), columns).expect("right types");
         let refused = batch_to_rows(&bad, &mut Words::new());
-        assert_eq!(refused.expect_err("19 digits").to_string(), "table readings, column scale, row 0: 19 is no value of ours");
+        assert_eq!(
+            refused.expect_err("19 digits").to_string(),
+            "table readings, column scale, row 0: 19 is no value of ours"
+        );
     }
 
     fn one_row_batch() -> RecordBatch {

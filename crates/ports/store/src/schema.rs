@@ -5,7 +5,8 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::DataType::{self, Binary, Boolean, Int8, Int16, Int32, Int64, Utf8};
+use arrow::datatypes::{Field, Schema, SchemaRef, TimeUnit};
 
 /// The tables, in the order in which a round commits them: names before what
 /// uses them, `sources` first so that a row's `seq` always leads somewhere.
@@ -109,93 +110,120 @@ impl Table {
 
 static SCHEMAS: LazyLock<[SchemaRef; 8]> = LazyLock::new(|| Table::ALL.map(schema_of));
 
+/// A column's name and type.
+type Column = (&'static str, DataType);
+
 fn schema_of(table: Table) -> SchemaRef {
-    use DataType::{Binary, Boolean, Int8, Int16, Int32, Int64, Utf8};
-    let time = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-    let columns: Vec<(&str, DataType)> = match table {
-        Table::Sources => vec![
-            ("seq", Int64),
-            ("chunk", Int32),
-            ("last", Boolean),
-            ("tenant", Int32),
-            ("door", Int8),
-            ("format", Utf8),
-            ("object", Utf8),
-            ("message_id", Utf8),
-            ("sha256", Binary),
-            ("bytes", Int64),
-            ("received_at", time()),
-            ("accepted", Int64),
-            ("duplicate", Int64),
-            ("corrected", Int64),
-            ("refused", Int64),
-            ("events", Int64),
-            ("duplicate_of", Int64),
-        ],
-        Table::Channels => vec![
-            ("channel", Int64),
-            ("tenant", Int32),
-            ("point", Utf8),
-            ("device", Utf8),
-            ("register", Utf8),
-            ("kind", Int8),
-            ("commodity", Int8),
-            ("flow", Int8),
-            ("unit", Int16),
-            ("phase", Int8),
-            ("key_id", Int32),
-            ("seq", Int64),
-        ],
-        Table::Devices => {
-            vec![("device", Int64), ("tenant", Int32), ("name", Utf8), ("key_id", Int32), ("seq", Int64)]
-        }
-        Table::Refused => vec![
-            ("seq", Int64),
-            ("tenant", Int32),
-            ("ordinal", Int64),
-            ("place_kind", Int8),
-            ("place", Int64),
-            ("code", Utf8),
-            ("reason", Utf8),
-            ("excerpt", Binary),
-        ],
-        Table::Events => vec![
-            ("seq", Int64),
-            ("tenant", Int32),
-            ("ordinal", Int64),
-            ("point", Utf8),
-            ("device", Utf8),
-            ("register", Utf8),
-            ("at", time()),
-            ("span", Int64),
-            ("kind", Utf8),
-            ("code", Utf8),
-            ("text", Utf8),
-            ("place_kind", Int8),
-            ("place", Int64),
-        ],
-        Table::Readings | Table::Overlay | Table::History => vec![
-            ("tenant", Int32),
-            ("channel", Int64),
-            ("start", time()),
-            ("span", Int64),
-            ("value", Int64),
-            ("scale", Int8),
-            ("unit", Utf8),
-            ("unit_code", Int16),
-            ("quality", Utf8),
-            ("rank", Int8),
-            ("reason", Utf8),
-            ("flags", Int32),
-            ("device", Int64),
-            ("message_time", time()),
-            ("issued_at", time()),
-            ("seq", Int64),
-        ],
+    let columns = match table {
+        Table::Sources => sources(),
+        Table::Channels => channels(),
+        Table::Devices => devices(),
+        Table::Refused => refused(),
+        Table::Events => events(),
+        Table::Readings | Table::Overlay | Table::History => readings(),
     };
     let may_be_null = |name: &str| table == Table::Sources && matches!(name, "sha256" | "duplicate_of");
     let fields = columns.into_iter().map(|(name, kind)| Field::new(name, kind, may_be_null(name)));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+fn time() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+fn sources() -> Vec<Column> {
+    vec![
+        ("seq", Int64),
+        ("chunk", Int32),
+        ("last", Boolean),
+        ("tenant", Int32),
+        ("door", Int8),
+        ("format", Utf8),
+        ("object", Utf8),
+        ("message_id", Utf8),
+        ("sha256", Binary),
+        ("bytes", Int64),
+        ("received_at", time()),
+        ("accepted", Int64),
+        ("duplicate", Int64),
+        ("corrected", Int64),
+        ("refused", Int64),
+        ("events", Int64),
+        ("duplicate_of", Int64),
+    ]
+}
+
+fn channels() -> Vec<Column> {
+    vec![
+        ("channel", Int64),
+        ("tenant", Int32),
+        ("point", Utf8),
+        ("device", Utf8),
+        ("register", Utf8),
+        ("kind", Int8),
+        ("commodity", Int8),
+        ("flow", Int8),
+        ("unit", Int16),
+        ("phase", Int8),
+        ("key_id", Int32),
+        ("seq", Int64),
+    ]
+}
+
+fn devices() -> Vec<Column> {
+    vec![("device", Int64), ("tenant", Int32), ("name", Utf8), ("key_id", Int32), ("seq", Int64)]
+}
+
+fn refused() -> Vec<Column> {
+    vec![
+        ("seq", Int64),
+        ("tenant", Int32),
+        ("ordinal", Int64),
+        ("place_kind", Int8),
+        ("place", Int64),
+        ("code", Utf8),
+        ("reason", Utf8),
+        ("excerpt", Binary),
+    ]
+}
+
+fn events() -> Vec<Column> {
+    vec![
+        ("seq", Int64),
+        ("tenant", Int32),
+        ("ordinal", Int64),
+        ("point", Utf8),
+        ("device", Utf8),
+        ("register", Utf8),
+        ("at", time()),
+        ("span", Int64),
+        ("kind", Utf8),
+        ("code", Utf8),
+        ("text", Utf8),
+        ("place_kind", Int8),
+        ("place", Int64),
+    ]
+}
+
+fn readings() -> Vec<Column> {
+    vec![
+        ("tenant", Int32),
+        ("channel", Int64),
+        ("start", time()),
+        ("span", Int64),
+        ("value", Int64),
+        ("scale", Int8),
+        ("unit", Utf8),
+        ("unit_code", Int16),
+        ("quality", Utf8),
+        ("rank", Int8),
+        ("reason", Utf8),
+        ("flags", Int32),
+        ("device", Int64),
+        ("message_time", time()),
+        ("issued_at", time()),
+        ("seq", Int64),
+    ]
 }
 
 #[cfg(test)]

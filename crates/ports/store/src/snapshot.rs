@@ -12,9 +12,10 @@ use meter::{ChannelId, TenantId, Unit, Words};
 use crate::delta::FileEntry;
 use crate::error::Result;
 use crate::lookup::Library;
+use crate::part::Part;
 use crate::position::Position;
 use crate::rows::batch_to_rows;
-use crate::scan::{Part, Rows, ScanRequest, ScanStats, ScanTable, parts};
+use crate::scan::{Rows, ScanRequest, ScanStats, ScanTable, parts};
 use crate::schema::Table;
 use crate::standing::{Sources, Standing};
 
@@ -54,7 +55,8 @@ pub struct Snapshot {
 
 impl Snapshot {
     pub(crate) fn new(library: Library, pin: Arc<Pin>, tail: Tail, before: Option<&Snapshot>) -> Snapshot {
-        let earlier = before.and_then(|b| b.standing.lock().expect("no holder panics").clone().or_else(|| b.earlier.clone()));
+        let earlier =
+            before.and_then(|b| b.standing.lock().expect("no holder panics").clone().or_else(|| b.earlier.clone()));
         Snapshot { library, pin, tail, standing: Mutex::new(None), earlier }
     }
 

@@ -53,6 +53,10 @@ pub(crate) struct Settled {
 
 /// Settles every key of the rows found; keys come out sorted.
 pub(crate) fn settle(found: &[Found]) -> Result<Vec<Settled>> {
+    settle_with(found, ROWS_PER_VOCABULARY)
+}
+
+fn settle_with(found: &[Found], rows_per_vocabulary: usize) -> Result<Vec<Settled>> {
     let columns: Vec<Columns<'_>> = found.iter().map(|f| Columns::of(&f.batch)).collect::<Result<_>>()?;
     let mut places = Vec::with_capacity(found.iter().map(|f| f.batch.num_rows()).sum());
     for (batch, of_batch) in (0_u32..).zip(&columns) {
@@ -61,7 +65,7 @@ pub(crate) fn settle(found: &[Found]) -> Result<Vec<Settled>> {
     }
     places.sort_unstable();
     let mut settled = Vec::new();
-    let mut judge = Judge { columns: &columns, words: Some(Words::new()), rows: 0 };
+    let mut judge = Judge { columns: &columns, words: Some(Words::new()), rows: 0, rows_max: rows_per_vocabulary };
     for group in places.chunk_by(|a, b| a.0 == b.0) {
         settled.push(judge.settle(group, found)?);
     }
@@ -81,6 +85,7 @@ struct Judge<'a> {
     /// the words of two rows at a time are looked up, slowly.
     words: Option<Words>,
     rows: usize,
+    rows_max: usize,
 }
 
 impl Judge<'_> {
@@ -112,9 +117,9 @@ impl Judge<'_> {
 
     fn make_room(&mut self, rows: usize) {
         self.rows += rows;
-        if self.rows > ROWS_PER_VOCABULARY {
+        if self.rows > self.rows_max {
             self.rows = rows;
-            self.words = (rows <= ROWS_PER_VOCABULARY).then(Words::new);
+            self.words = (rows <= self.rows_max).then(Words::new);
         }
     }
 
@@ -123,7 +128,8 @@ impl Judge<'_> {
             return how(&a.row, &b.row, words);
         }
         let mut words = Words::new();
-        let again = |at: At, words: &mut Words| read(self.columns, at, words).expect("was read before, among more words");
+        let again =
+            |at: At, words: &mut Words| read(self.columns, at, words).expect("was read before, among more words");
         let (a, b) = (again(a.at, &mut words), again(b.at, &mut words));
         how(&a, &b, &words)
     }
@@ -176,4 +182,85 @@ fn without_reissued(batch: &RecordBatch) -> Result<RecordBatch, arrow::error::Ar
     let mut columns = batch.columns().to_vec();
     columns[column::FLAGS] = std::sync::Arc::new(cleared);
     RecordBatch::try_new(batch.schema(), columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::{Keys, batch_to_rows, rows_to_batch};
+    use meter::{Decimal, Timestamp};
+    use proptest::prelude::*;
+
+    const ORIGINS: [Origin; 3] = [Origin::Base, Origin::History, Origin::Overlay];
+
+    /// Start, message time, issued at, value, reason, origin.
+    type Told = (i64, i64, i64, i64, usize, usize);
+
+    fn found_of(told: &[Told]) -> Vec<Found> {
+        let mut words = Words::new();
+        let mut found = Vec::new();
+        for (start, message, issued, value, reason, origin) in told {
+            let mut row = crate::tests::any_row();
+            row.key.start = Timestamp(*start);
+            row.message_time = Timestamp(*message);
+            row.issued_at = Timestamp(*issued);
+            row.value = Decimal::new(*value, 0);
+            row.reason = words.intern(&format!("reason {reason}")).expect("short");
+            found.push(Found { origin: ORIGINS[*origin], batch: rows_to_batch(&[row], &words) });
+        }
+        found
+    }
+
+    fn told_of(found: &[Found], at: At) -> (i64, i64, i64, String) {
+        let mut words = Words::new();
+        let row = batch_to_rows(&found[at.batch as usize].batch, &mut words).expect("ours")[at.row as usize];
+        (row.message_time.0, row.issued_at.0, row.value.value, words.text(row.reason).to_owned())
+    }
+
+    fn any_told() -> impl Strategy<Value = Vec<Told>> {
+        prop::collection::vec((0_i64..2, 0_i64..3, 0_i64..3, 0_i64..3, 0_usize..2, 0_usize..3), 1..40)
+    }
+
+    proptest! {
+        #[test]
+        fn every_version_comes_out_once_and_the_greatest_stands(told in any_told(), words_for in 1_usize..60) {
+            let found = found_of(&told);
+            for one in settle_with(&found, words_for).expect("ours") {
+                let mut expected: std::collections::BTreeMap<_, i64> = Default::default();
+                for (start, message, issued, value, reason, _) in &told {
+                    if *start == one.key.start.0 {
+                        let newest = expected.entry((*message, *value, format!("reason {reason}"))).or_insert(*issued);
+                        *newest = *issued.max(newest);
+                    }
+                }
+                let mut expected: Vec<_> = expected.into_iter().map(|((m, v, r), i)| (m, i, v, r)).collect();
+                expected.sort();
+                let mut losers: Vec<_> = one.losers.iter().map(|at| told_of(&found, *at)).collect();
+                losers.sort();
+                prop_assert_eq!(Some(told_of(&found, one.winner)), expected.pop());
+                prop_assert_eq!(losers, expected);
+            }
+        }
+
+        #[test]
+        fn what_lies_right_is_not_written_again(told in any_told()) {
+            let found = found_of(&told);
+            let at_of = |origin: Origin| found.iter().filter(move |f| f.origin == origin);
+            for one in settle(&found).expect("ours") {
+                let same_in = |at: &At, origin: Origin| {
+                    let said = told_of(&found, *at);
+                    let key = Keys::of(&found[at.batch as usize].batch).expect("ours").at(0);
+                    at_of(origin).any(|f| {
+                        let there = std::slice::from_ref(f);
+                        Keys::of(&f.batch).expect("ours").at(0) == key && told_of(there, At { batch: 0, row: 0 }) == said
+                    })
+                };
+                let origin = |at: &At| found[at.batch as usize].origin;
+                prop_assert_eq!(origin(&one.winner) == Origin::Base, same_in(&one.winner, Origin::Base));
+                for loser in &one.losers {
+                    prop_assert_eq!(origin(loser) == Origin::History, same_in(loser, Origin::History));
+                }
+            }
+        }
+    }
 }

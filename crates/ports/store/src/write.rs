@@ -9,7 +9,6 @@
 //! dictionary. Pages are cut by rows, so that the pages of all columns agree
 //! and a reader skips them together.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch, UInt32Array};
@@ -28,13 +27,12 @@ use crate::delta::{FileEntry, FileKey};
 use crate::error::{Error, Result};
 use crate::rows::Keys;
 use crate::schema::{GROUP_SHARED, Table, column};
+use crate::sink::DiskSink;
 
 /// D6: long enough that a channel's month lies in one group.
 pub const GROUP_ROWS_MAX: usize = 1 << 20;
 /// A channel's month of half-hours is 1,488 rows: one or two pages a column.
 pub const PAGE_ROWS_MAX: usize = 4_096;
-/// What gathers before it goes to the disk in one write.
-const WRITE_BYTES: usize = 1 << 20;
 /// Of the hash in a file's name: 64 bits find any accident.
 const HASH_LETTERS: usize = 16;
 /// Columns whose smallest and largest value every page tells.
@@ -115,7 +113,8 @@ impl FileWriter {
         let sink = DiskSink::new(shelf.disk.clone(), &temporary);
         // Every type of ours has a Parquet type of its own: the Arrow schema beside it would only cost bytes.
         let options = ArrowWriterOptions::new().with_properties(properties(table)).with_skip_arrow_metadata(true);
-        let writer = ArrowWriter::try_new_with_options(sink, table.schema(), options).map_err(Error::parquet(&temporary))?;
+        let writer =
+            ArrowWriter::try_new_with_options(sink, table.schema(), options).map_err(Error::parquet(&temporary))?;
         Ok(FileWriter { shelf: shelf.clone(), table, month, temporary, writer, bounds: None, rows: 0, finished: false })
     }
 
@@ -160,7 +159,6 @@ impl FileWriter {
             blake3: *written.hash.as_bytes(),
         })
     }
-
 }
 
 /// The part of the hash that stands in a file's name.
@@ -282,55 +280,4 @@ fn least(a: FileKey, b: FileKey) -> FileKey {
 
 fn most(a: FileKey, b: FileKey) -> FileKey {
     FileKey { tenant: a.tenant.max(b.tenant), channel: a.channel.max(b.channel), start: a.start.max(b.start) }
-}
-
-/// Bytes on their way to a temporary file, hashed as they pass.
-struct DiskSink {
-    disk: Arc<dyn Disk>,
-    path: String,
-    gathered: Vec<u8>,
-    offset: u64,
-    hasher: blake3::Hasher,
-}
-
-struct Written {
-    bytes: u64,
-    hash: blake3::Hash,
-}
-
-impl DiskSink {
-    fn new(disk: Arc<dyn Disk>, path: &str) -> DiskSink {
-        DiskSink { disk, path: path.into(), gathered: Vec::new(), offset: 0, hasher: blake3::Hasher::new() }
-    }
-
-    fn drain(&mut self) -> std::io::Result<()> {
-        if self.gathered.is_empty() {
-            return Ok(());
-        }
-        self.hasher.update(&self.gathered);
-        self.disk.write_at(&self.path, self.offset, &self.gathered)?;
-        self.offset += self.gathered.len() as u64;
-        self.gathered.clear();
-        Ok(())
-    }
-
-    fn end(&mut self) -> std::io::Result<Written> {
-        self.drain()?;
-        Ok(Written { bytes: self.offset, hash: self.hasher.finalize() })
-    }
-}
-
-impl Write for DiskSink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.gathered.extend_from_slice(bytes);
-        if self.gathered.len() >= WRITE_BYTES {
-            self.drain()?;
-        }
-        Ok(bytes.len())
-    }
-
-    /// Draining waits for `end`: a flush a row group would cut the writes small.
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }

@@ -7,7 +7,7 @@ use host::{Clock, Disk};
 use journal::{Archive, Journal};
 use store::{Lake, Position};
 use tokio::sync::{mpsc, watch};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::chunk::Chunk;
 use crate::coverage::Coverage;
@@ -211,7 +211,9 @@ impl Role {
         if self.round.is_empty() && !every {
             return Ok(());
         }
+        debug!(phase = "commit", "begins");
         self.round.commit(lake, every).await?;
+        debug!(phase = "commit", "ends");
         self.deadline = None;
         self.publish(lake);
         self.progress.send_modify(|progress| {

@@ -67,18 +67,25 @@ async fn read(
 ) -> Result<(), Error> {
     let mut next = from;
     loop {
+        // Asked before the read: what was acknowledged before the stop is in it.
+        let stopping = *stop.borrow();
         let records = journal.read(next, READ_BYTES_MAX).await?;
         if let Some(last) = records.last() {
             next = Sequence(last.sequence.0 + 1);
             out.send(records).await.map_err(|_| Error::Gone)?;
             continue;
         }
-        if *stop.borrow() {
+        if stopping {
             return Ok(());
         }
         tokio::select! {
             waited = journal.wait(Sequence(next.0 - 1)) => waited?,
-            _ = stop.changed() => {}
+            told = stop.changed() => {
+                // Nobody is left who could say stop: the house is coming down.
+                if told.is_err() {
+                    return Ok(());
+                }
+            }
         }
     }
 }

@@ -7,14 +7,16 @@
 
 use std::sync::Arc;
 
-use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider};
 use datafusion::catalog::CatalogProviderList;
+use datafusion::catalog::{
+    CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider,
+};
 use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, GreedyMemoryPool, MemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
 use meter::TenantId;
@@ -172,7 +174,10 @@ impl Session {
             .name("query-plan".into())
             .stack_size(guard::PLANNING_STACK_BYTES)
             .spawn(work)
-            .map_err(|e| Error::Store { message: format!("no thread to plan on: {e}; try again shortly"), kind: host::Kind::Busy })?;
+            .map_err(|e| Error::Store {
+                message: format!("no thread to plan on: {e}; try again shortly"),
+                kind: host::Kind::Busy,
+            })?;
         Ok(answered)
     }
 
@@ -217,6 +222,7 @@ fn base_state(limits: &Limits) -> SessionState {
     // 0.5 is a decimal: no float touches a quantity.
     options.sql_parser.parse_float_as_decimal = true;
     options.sql_parser.collect_spans = true;
+    options.sql_parser.dialect = datafusion::common::config::Dialect::PostgreSQL;
     // Each step may double what the one before it made.
     options.execution.enable_recursive_ctes = false;
     let mut state = SessionStateBuilder::new().with_config(config).with_default_features().build();
@@ -247,7 +253,8 @@ fn runtime_env(limits: &Limits) -> datafusion::error::Result<Arc<RuntimeEnv>> {
         }
         Some(spill) => {
             let directories = DiskManagerMode::Directories(vec![spill.directory.clone()]);
-            let disk = DiskManagerBuilder::default().with_mode(directories).with_max_temp_directory_size(spill.bytes_max);
+            let disk =
+                DiskManagerBuilder::default().with_mode(directories).with_max_temp_directory_size(spill.bytes_max);
             (Arc::new(FairSpillPool::new(limits.memory_bytes_max)), disk)
         }
     };

@@ -50,7 +50,7 @@ pub enum Error {
     Damaged { channel: i64, what: String },
     #[error("{message}")]
     Store { message: String, kind: Kind },
-    #[error("{path}: {source}")]
+    #[error("the {path} cannot be written")]
     Write { path: String, source: Arc<std::io::Error> },
     #[error("query engine: {0}")]
     Engine(String),
@@ -163,9 +163,11 @@ fn from_arrow(error: &ArrowError, memory_bytes_max: usize) -> Error {
     match error {
         A::ExternalError(inner) => from_box(inner.as_ref(), memory_bytes_max),
         A::DivideByZero => Error::Sql { message: "division by zero".into(), place: None },
-        A::CastError(m) | A::ParseError(m) | A::ComputeError(m) | A::InvalidArgumentError(m) | A::ArithmeticOverflow(m) => {
-            Error::Sql { message: plain(m), place: None }
-        }
+        A::CastError(m)
+        | A::ParseError(m)
+        | A::ComputeError(m)
+        | A::InvalidArgumentError(m)
+        | A::ArithmeticOverflow(m) => Error::Sql { message: plain(m), place: None },
         A::MemoryError(_) => Error::Memory { bytes_max: memory_bytes_max },
         other => Error::Engine(other.to_string()),
     }

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, Decimal128Array, RecordBatch, RecordBatchOptions, StringBuilder, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, Decimal128Array, RecordBatch, RecordBatchOptions, StringBuilder,
+    TimestampMicrosecondArray,
 };
 use datafusion::arrow::datatypes::{DataType, Int8Type, Int16Type, Int64Type, SchemaRef, TimestampMicrosecondType};
 use store::column;
@@ -61,7 +62,8 @@ impl Filling {
             stored.column(found)
         };
         let channels = || at(column::CHANNEL).as_primitive::<Int64Type>().values();
-        let by_channel = |text: fn(&Channel) -> &str| texts_by_id(channels(), |id| Ok(text(self.names()?.channel(id)?)));
+        let by_channel =
+            |text: fn(&Channel) -> &str| texts_by_id(channels(), |id| Ok(text(self.names()?.channel(id)?)));
         match fill {
             Fill::Stored(place) => Ok(at(place).clone()),
             Fill::Word(place, word) => words(at(place), word),

@@ -29,6 +29,11 @@ struct Named {
     texts: BTreeSet<String>,
 }
 
+enum List<'a> {
+    Channels(&'a BTreeSet<i64>),
+    Named(&'a Named),
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attribute {
     Point,
@@ -71,6 +76,10 @@ impl Wanted {
             Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
                 Some(Wanted::from_filter(left)?.and(Wanted::from_filter(right)?))
             }
+            // The engine writes short lists as comparisons joined by `or`.
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+                Wanted::from_filter(left)?.or(Wanted::from_filter(right)?)
+            }
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
                 compared(left, *op, right).or_else(|| compared(right, op.swap()?, left))
             }
@@ -98,6 +107,28 @@ impl Wanted {
         };
         self.named.extend(other.named);
         self
+    }
+
+    /// One of them holds; `None` where that is more than one list.
+    fn or(self, other: Wanted) -> Option<Wanted> {
+        match (self.only_list()?, other.only_list()?) {
+            (List::Channels(ours), List::Channels(theirs)) => {
+                Some(Wanted { channels: Some(ours.union(theirs).copied().collect()), ..Wanted::default() })
+            }
+            (List::Named(ours), List::Named(theirs)) if ours.attribute == theirs.attribute => {
+                let texts = ours.texts.union(&theirs.texts).cloned().collect();
+                Some(Wanted { named: vec![Named { attribute: ours.attribute, texts }], ..Wanted::default() })
+            }
+            _ => None,
+        }
+    }
+
+    fn only_list(&self) -> Option<List<'_>> {
+        match (self.start_from, self.start_before, &self.channels, &self.named[..]) {
+            (None, None, Some(ids), []) => Some(List::Channels(ids)),
+            (None, None, None, [named]) => Some(List::Named(named)),
+            _ => None,
+        }
     }
 
     /// Whether names are needed to tell which channels are wanted.

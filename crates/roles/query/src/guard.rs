@@ -10,10 +10,15 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, LogicalPlan, Subquery};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::Statement as Sql;
-use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::error::{Error, Result};
+
+mod reach;
+
+/// The dialect people know best; in it `end` needs no quotes.
+const DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
 
 /// A list of 10,000 points of 20 characters fits.
 pub const SQL_BYTES_MAX: usize = 256 << 10;
@@ -32,21 +37,25 @@ pub const NESTING_MAX: usize = 50;
 /// Levels of a plan, expressions included: what runs it has stacks of 2 MiB.
 pub const DEPTH_MAX: usize = 200;
 
-/// A `with` that names its predecessor twice doubles the plan each time.
 pub const NODES_MAX: usize = 20_000;
+
+/// Tables read by a statement once its `with`s are written out: one that names
+/// its predecessor twice doubles them each time.
+pub const TABLES_MAX: usize = 500;
 
 /// The one reading statement in the text.
 pub(crate) fn statement(sql: &str) -> Result<Statement> {
     check_size(sql)?;
     let failed = |error: DataFusionError| Error::from_engine(&error, 0);
     let mut parser =
-        DFParserBuilder::new(sql).with_dialect(&GenericDialect {}).with_recursion_limit(NESTING_MAX).build().map_err(failed)?;
+        DFParserBuilder::new(sql).with_dialect(&DIALECT).with_recursion_limit(NESTING_MAX).build().map_err(failed)?;
     let mut statements = parser.parse_statements().map_err(failed)?;
     let statement = statements.pop_front().ok_or_else(|| plain("the query is empty; send a select"))?;
     if !statements.is_empty() {
         return Err(plain(&format!("{} statements in one query; send one at a time", statements.len() + 1)));
     }
     check_reads_only(&statement)?;
+    check_measure(&statement)?;
     Ok(statement)
 }
 
@@ -54,12 +63,17 @@ fn plain(message: &str) -> Error {
     Error::Sql { message: message.into(), place: None }
 }
 
+fn too_deep() -> Error {
+    let what = format!("the query is nested more than {DEPTH_MAX} levels deep (use in (…) for long or-chains)");
+    Error::TooComplex { what, max: DEPTH_MAX }
+}
+
 fn check_size(sql: &str) -> Result<()> {
     if sql.len() > SQL_BYTES_MAX {
         return Err(Error::TooComplex { what: format!("the query has {} bytes", sql.len()), max: SQL_BYTES_MAX });
     }
     // What cannot be cut into words fails in the parser with its place.
-    let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).tokenize() else { return Ok(()) };
+    let Ok(tokens) = Tokenizer::new(&DIALECT, sql).tokenize() else { return Ok(()) };
     let deepens = |token: &&Token| {
         !matches!(token, Token::Whitespace(_) | Token::Comma | Token::Number(..) | Token::SingleQuotedString(_))
     };
@@ -87,6 +101,26 @@ fn check_reads_only(statement: &Statement) -> Result<()> {
         Statement::CreateExternalTable(_) => refused("CREATE EXTERNAL TABLE"),
         Statement::CopyTo(_) => refused("COPY"),
         Statement::Reset(_) => refused("RESET"),
+    }
+}
+
+fn check_measure(statement: &Statement) -> Result<()> {
+    match statement {
+        Statement::Explain(explain) => check_measure(&explain.statement),
+        Statement::Statement(sql) => {
+            let reach::Measure { tables, depth } = reach::measure(sql);
+            if tables > TABLES_MAX {
+                return Err(Error::TooComplex {
+                    what: format!("the query reads {tables} tables or more"),
+                    max: TABLES_MAX,
+                });
+            }
+            if depth > DEPTH_MAX {
+                return Err(too_deep());
+            }
+            Ok(())
+        }
+        _ => Ok(()),
     }
 }
 
@@ -140,8 +174,7 @@ impl Size {
     fn count(&mut self, depth: usize) -> datafusion::error::Result<()> {
         self.nodes += 1;
         if depth > DEPTH_MAX {
-            let what = format!("the query is nested more than {DEPTH_MAX} levels deep (use in (…) for long or-chains)");
-            return Err(Error::TooComplex { what, max: DEPTH_MAX }.into());
+            return Err(too_deep().into());
         }
         if self.nodes > NODES_MAX {
             return Err(Error::TooComplex { what: "the query's plan has too many steps".into(), max: NODES_MAX }.into());

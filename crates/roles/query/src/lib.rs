@@ -31,7 +31,7 @@ mod metrics;
 pub use answer::Answer;
 pub use engine::{Engine, Principal, Session};
 pub use error::{Error, Result, SqlPlace};
-pub use guard::{DEPTH_MAX, NESTING_MAX, NODES_MAX, SQL_BYTES_MAX, WORDS_MAX};
 pub use export::{Selection, write_lines};
+pub use guard::{DEPTH_MAX, NESTING_MAX, NODES_MAX, SQL_BYTES_MAX, WORDS_MAX};
 pub use limits::{Limits, Spill};
 pub use results::{Encoder, Format, TABLE_ROWS_MAX, encode};

@@ -70,7 +70,8 @@ impl Names {
         let (flows, phases) = (code("flow")?, code("phase")?);
         self.channels.reserve(batch.num_rows());
         for (row, id) in ids.values().iter().enumerate() {
-            let unknown = |what: &str| Error::Damaged { channel: *id, what: format!("its {what} is of a newer version") };
+            let unknown =
+                |what: &str| Error::Damaged { channel: *id, what: format!("its {what} is of a newer version") };
             let small = |codes: &datafusion::arrow::array::Int8Array| u8::try_from(codes.value(row)).unwrap_or(u8::MAX);
             self.channels.push(Channel {
                 id: ChannelId(*id),
@@ -180,7 +181,8 @@ impl NameCache {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|(whose, ..)| *whose != tenant);
         kept.push((tenant, edition, names));
-        let channels = |kept: &[(TenantId, Edition, Arc<Names>)]| -> usize { kept.iter().map(|k| k.2.channels.len()).sum() };
+        let channels =
+            |kept: &[(TenantId, Edition, Arc<Names>)]| -> usize { kept.iter().map(|k| k.2.channels.len()).sum() };
         while kept.len() > TENANTS_KEPT_MAX || channels(&kept) > CHANNELS_KEPT_MAX {
             kept.remove(0);
         }

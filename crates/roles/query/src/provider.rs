@@ -90,7 +90,8 @@ impl TableProvider for Provider {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let mut wanted = Wanted::default();
         for filter in filters {
-            let known = self.wanted(filter).ok_or_else(|| Error::Engine(format!("filter {filter} was never accepted")))?;
+            let known =
+                self.wanted(filter).ok_or_else(|| Error::Engine(format!("filter {filter} was never accepted")))?;
             wanted = wanted.and(known);
         }
         let all: Vec<usize> = (0..self.table.fills.len()).collect();

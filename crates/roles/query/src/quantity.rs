@@ -99,7 +99,12 @@ mod tests {
         check("0.000000000000000001", Unit::WattHour, Unit::KilowattHour, None);
         check("1", Unit::Joule, Unit::KilowattHour, None);
         check("9223372036854775807", Unit::MegawattHour, Unit::WattHour, None); // 43 digits
-        check("9223372036854775807", Unit::KilowattHour, Unit::KilowattHour, Some(i128::from(i64::MAX) * 10_i128.pow(18)));
+        check(
+            "9223372036854775807",
+            Unit::KilowattHour,
+            Unit::KilowattHour,
+            Some(i128::from(i64::MAX) * 10_i128.pow(18)),
+        );
     }
 
     proptest! {

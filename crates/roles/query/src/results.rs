@@ -124,7 +124,9 @@ impl Encoder {
                 match rows {
                     1 => text.push_str("1 row\n"),
                     rows if rows > TABLE_ROWS_MAX => {
-                        text.push_str(&format!("{rows} rows, the first {TABLE_ROWS_MAX} shown; csv, json and arrow have all\n"));
+                        text.push_str(&format!(
+                            "{rows} rows, the first {TABLE_ROWS_MAX} shown; csv, json and arrow have all\n"
+                        ));
                     }
                     rows => text.push_str(&format!("{rows} rows\n")),
                 }

@@ -21,7 +21,9 @@ use datafusion::functions_aggregate::average::avg_udaf;
 use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
-use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, Signature};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, Signature,
+};
 
 mod accumulate;
 
@@ -89,8 +91,12 @@ fn mean_type(value: &DataType) -> Option<DataType> {
         (precision + more, scale + i8::try_from(more).expect("at most four"))
     };
     match value {
-        DataType::Decimal32(p, s) => Some(wider(*p, *s, DECIMAL32_MAX_PRECISION)).map(|(p, s)| DataType::Decimal32(p, s)),
-        DataType::Decimal64(p, s) => Some(wider(*p, *s, DECIMAL64_MAX_PRECISION)).map(|(p, s)| DataType::Decimal64(p, s)),
+        DataType::Decimal32(p, s) => {
+            Some(wider(*p, *s, DECIMAL32_MAX_PRECISION)).map(|(p, s)| DataType::Decimal32(p, s))
+        }
+        DataType::Decimal64(p, s) => {
+            Some(wider(*p, *s, DECIMAL64_MAX_PRECISION)).map(|(p, s)| DataType::Decimal64(p, s))
+        }
         DataType::Decimal128(p, s) => {
             Some(wider(*p, *s, DECIMAL128_MAX_PRECISION)).map(|(p, s)| DataType::Decimal128(p, s))
         }
@@ -110,9 +116,10 @@ impl Shape {
     /// Digits a mean has beyond its values.
     pub(crate) fn digits_more(&self) -> u8 {
         match &self.result {
-            DataType::Decimal32(_, s) | DataType::Decimal64(_, s) | DataType::Decimal128(_, s) | DataType::Decimal256(_, s) => {
-                u8::try_from(s - self.scale).unwrap_or(0)
-            }
+            DataType::Decimal32(_, s)
+            | DataType::Decimal64(_, s)
+            | DataType::Decimal128(_, s)
+            | DataType::Decimal256(_, s) => u8::try_from(s - self.scale).unwrap_or(0),
             _ => 0,
         }
     }

@@ -90,7 +90,11 @@ pub(crate) static TABLES: LazyLock<Vec<SqlTable>> = LazyLock::new(|| {
         table("readings", ScanTable::Readings, readings()),
         table("readings_history", ScanTable::ReadingsHistory, readings()),
         table("channels", ScanTable::Channels, channels()),
-        table("devices", ScanTable::Devices, vec![("device_id", Fill::Stored(0)), ("device", Fill::Stored(2)), ("seq", Fill::Stored(4))]),
+        table(
+            "devices",
+            ScanTable::Devices,
+            vec![("device_id", Fill::Stored(0)), ("device", Fill::Stored(2)), ("seq", Fill::Stored(4))],
+        ),
         table("sources", ScanTable::Sources, sources()),
         table("refused", ScanTable::Refused, refused()),
         table("events", ScanTable::Events, events()),
@@ -237,7 +241,10 @@ mod tests {
                 let Some(place) = fill.place() else { continue };
                 let original = stored.field(place).name();
                 let fits = field.name() == original
-                    || matches!((field.name().as_str(), original.as_str()), ("span_us", "span") | ("device_id", "device") | ("device", "name"));
+                    || matches!(
+                        (field.name().as_str(), original.as_str()),
+                        ("span_us", "span") | ("device_id", "device") | ("device", "name")
+                    );
                 assert!(fits, "{}: {} shows {original}", table.name, field.name());
             }
         }
@@ -246,7 +253,9 @@ mod tests {
     #[test]
     fn no_table_shows_whose_it_is() {
         for table in TABLES.iter() {
-            assert!(table.schema.column_with_name("tenant").is_none() && table.schema.column_with_name("key_id").is_none());
+            assert!(
+                table.schema.column_with_name("tenant").is_none() && table.schema.column_with_name("key_id").is_none()
+            );
         }
     }
 }

@@ -7,17 +7,32 @@ use query::Error;
 /// What to do about an error of the engine is said in its message; this adds
 /// where to look.
 pub(crate) fn of_query(error: &Error) -> Problem {
-    let cause = match error.place() {
-        Some(place) => format!("line {}, column {}: {error}", place.line, place.column),
-        None => error.to_string(),
+    let cause = match (error, error.place()) {
+        // Paths of files are for the operator's eye.
+        (Error::Store { .. } | Error::Engine(_) | Error::Write { .. }, _) => {
+            tracing::error!(%error, kind = %error.kind(), "query failed");
+            "what is stored could not be read, or the engine failed".to_owned()
+        }
+        (_, Some(place)) => format!("line {}, column {}: {error}", place.line, place.column),
+        (_, None) => error.to_string(),
     };
     let next = match error.kind() {
-        Kind::BadInput => "correct the query; the tables and columns are in information_schema.columns",
+        Kind::BadInput if error.code() == "sql" => {
+            "correct the query; the tables and columns are in information_schema.columns"
+        }
+        Kind::BadInput => "change the query as the detail says",
         Kind::NotAllowed => "send a select; readings come in through /v1/readings and /v1/files",
         Kind::Busy => "send it again shortly",
         _ => "tell the operator; `meterhouse verify` checks what is stored",
     };
     Problem::new(error.kind(), error.code(), cause, next)
+}
+
+/// A query that cannot be that long.
+pub(crate) fn body_too_large(bytes_max: usize) -> Problem {
+    let cause = format!("the body has more than {bytes_max} bytes, or broke off");
+    let next = "send a shorter query; long lists of points fit in several queries";
+    Problem::new(Kind::BadInput, "body_too_large", cause, next).with_status(axum::http::StatusCode::PAYLOAD_TOO_LARGE)
 }
 
 /// A parameter that cannot be meant.

@@ -1,3 +1,5 @@
+//! What the simulated disk keeps, loses and tears, and that it is repeatable.
+
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 
@@ -169,6 +171,16 @@ fn a_full_disk_refuses_growth_and_recovers() {
     assert_eq!(disk.write_at("a", 900, &[1; 200]).expect_err("grows").kind(), ErrorKind::StorageFull);
     disk.remove("a").expect("removes");
     disk.create("b", 200).expect("fits now");
+}
+
+#[test]
+fn reads_fail_where_they_are_told_to() {
+    let disk = SimDisk::new(1);
+    durable(&disk, "a/f", b"x");
+    durable(&disk, "b/f", b"y");
+    disk.fail_reads("a/", ErrorKind::InvalidData);
+    assert_eq!(disk.read("a/f", 0, 1).expect_err("the injected failure").kind(), ErrorKind::InvalidData);
+    assert_eq!(disk.read("b/f", 0, 1).expect("reads"), b"y");
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! Objects are whole or absent, and every changed byte is found.
+
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 
@@ -57,7 +59,7 @@ fn put_two(disk: &SimDisk) -> Vec<Stored> {
     let mut acked = Vec::new();
     let Ok(archive) = Archive::open(Arc::new(disk.clone())) else { return acked };
     acked.extend(archive.put(&b"first"[..]));
-    let mut in_pieces = || {
+    let in_pieces = || {
         let mut incoming = archive.begin()?;
         incoming.write(&[1; 700])?;
         incoming.write(&[2; 700])?;

@@ -166,7 +166,9 @@ mod tests {
 
     #[test]
     fn a_newer_or_sealed_frame_is_told_from_a_damaged_one() {
-        for (at, what) in [(4, "a frame of format version 9"), (5, "a frame of kind 9"), (8, "a frame sealed with key 9")] {
+        for (at, what) in
+            [(4, "a frame of format version 9"), (5, "a frame of kind 9"), (8, "a frame sealed with key 9")]
+        {
             let mut bytes = FRAME.encode(3);
             bytes[at] = 9;
             let crc = header_crc(&bytes, 3);

@@ -156,3 +156,73 @@ impl Queue {
         self.wake.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue() -> Queue {
+        Queue::new(&Settings { queue_records: 4, queue_bytes: 1_000, group_bytes: 300, ..Settings::default() })
+    }
+
+    fn waiting(bytes: usize) -> Waiting {
+        let (reply, _) = oneshot::channel();
+        Waiting { head: Vec::new(), content: vec![0; bytes].into(), payload_crc: 0, reply }
+    }
+
+    fn push(queue: &Queue, bytes: &[usize]) -> Result<(), Error> {
+        queue.push(bytes.iter().map(|bytes| waiting(*bytes)).collect())
+    }
+
+    #[test]
+    fn one_who_is_alone_is_served_at_once() {
+        let queue = queue();
+        push(&queue, &[10]).expect("fits");
+        // The test would hang for an hour if it waited for company.
+        let group = queue.next_group(1, Duration::from_secs(3_600)).expect("one waits");
+        assert_eq!(group.len(), 1);
+    }
+
+    #[test]
+    fn company_that_does_not_come_is_not_waited_for_longer_than_said() {
+        let queue = queue();
+        push(&queue, &[10]).expect("fits");
+        assert_eq!(queue.next_group(3, Duration::from_millis(1)).expect("one waits").len(), 1);
+    }
+
+    #[test]
+    fn a_full_group_waits_for_nobody_and_leaves_the_rest() {
+        let queue = queue();
+        push(&queue, &[90, 90, 90]).expect("fits");
+        let group = queue.next_group(9, Duration::from_secs(3_600)).expect("three wait");
+        assert_eq!((group.len(), queue.len()), (2, 1));
+    }
+
+    #[test]
+    fn records_and_bytes_are_bounded_but_one_alone_always_fits() {
+        let queue = queue();
+        push(&queue, &[5_000]).expect("alone");
+        assert!(matches!(push(&queue, &[1]), Err(Error::Full { waiting: 1 })));
+        queue.next_group(1, Duration::ZERO).expect("one waits");
+        assert!(matches!(push(&queue, &[1; 5]), Err(Error::Full { waiting: 0 })));
+        push(&queue, &[1; 4]).expect("fits");
+        assert!(matches!(push(&queue, &[1]), Err(Error::Full { waiting: 4 })));
+    }
+
+    #[test]
+    fn closing_serves_those_who_wait_and_poisoning_tells_them() {
+        let queue = queue();
+        push(&queue, &[1]).expect("fits");
+        queue.close();
+        assert!(matches!(push(&queue, &[1]), Err(Error::Closed)));
+        assert_eq!(queue.next_group(1, Duration::ZERO).map(|group| group.len()), Some(1));
+        assert!(queue.next_group(1, Duration::ZERO).is_none());
+
+        let (reply, mut answer) = oneshot::channel();
+        let queue = self::queue();
+        queue.push(vec![Waiting { reply, ..waiting(1) }]).expect("fits");
+        queue.poison("the disk said no");
+        assert!(matches!(answer.try_recv(), Ok(Err(Error::Poisoned { .. }))));
+        assert!(queue.next_group(1, Duration::ZERO).is_none());
+    }
+}

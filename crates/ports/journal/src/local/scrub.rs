@@ -31,7 +31,8 @@ pub fn scrub(disk: &dyn Disk) -> Result<Vec<Damage>, Error> {
 impl Shared {
     /// As [`scrub`], beside the writer.
     pub(super) fn scrub(&self) -> Result<Vec<Damage>, Error> {
-        let ends: BTreeMap<u64, u64> = self.index().segments.iter().map(|segment| (segment.first, segment.end)).collect();
+        let ends: BTreeMap<u64, u64> =
+            self.index().segments.iter().map(|segment| (segment.first, segment.end)).collect();
         let mut found = scrub_files(&*self.disk, &|first| {
             // Asked after the file was read: whatever was written by then is claimed.
             let index = self.index();

@@ -107,7 +107,8 @@ pub(super) fn walk(header: &SegmentHeader, bytes: &[u8]) -> Walk {
     let mut at = HEADER_BYTES;
     loop {
         if is_zero(&bytes[at..bytes.len().min(at + FRAME_BYTES)]) {
-            walk.flaw = first_nonzero(bytes, at).map(|found| (found, Flaw::Damaged("bytes that are not zero after the last frame")));
+            walk.flaw = first_nonzero(bytes, at)
+                .map(|found| (found, Flaw::Damaged("bytes that are not zero after the last frame")));
             return walk;
         }
         match frame_at(header, bytes, at).and_then(|frame| walk.expects(&frame, at).map(|()| frame)) {
@@ -130,7 +131,11 @@ impl Walk {
             FrameKind::Record => frame.sequence == self.next && frame.received_at > self.last_received,
             FrameKind::Mark => frame.sequence + 1 == self.next && frame.received_at == self.last_received,
         };
-        if fits && frame.group_offset <= at as u64 { Ok(()) } else { Err(Flaw::Damaged("a frame that belongs elsewhere")) }
+        if fits && frame.group_offset <= at as u64 {
+            Ok(())
+        } else {
+            Err(Flaw::Damaged("a frame that belongs elsewhere"))
+        }
     }
 
     fn take(&mut self, frame: &Frame, at: usize) {
@@ -160,9 +165,9 @@ pub(super) fn was_durable(header: &SegmentHeader, bytes: &[u8], flawed: u64) -> 
     let from = usize::try_from(flawed).expect("a place in a slice");
     let places = (from..bytes.len().saturating_sub(FRAME_BYTES)).step_by(ALIGNMENT);
     // The header's checksum is salted, so it alone is proof; the payload may be torn.
-    places.filter_map(|at| bytes.get(at..at + FRAME_BYTES)?.try_into().ok()).any(|head| {
-        Frame::decode(head, header.salt).is_ok_and(|frame| frame.group_offset > flawed)
-    })
+    places
+        .filter_map(|at| bytes.get(at..at + FRAME_BYTES)?.try_into().ok())
+        .any(|head| Frame::decode(head, header.salt).is_ok_and(|frame| frame.group_offset > flawed))
 }
 
 /// One past the last byte that is not zero.

@@ -1,3 +1,5 @@
+//! The journal's promises on sound disks, full disks and failing ones.
+
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -331,6 +333,24 @@ async fn no_flipped_byte_costs_a_record_silently() {
     println!("flipped bytes by whether they stopped the start: {refused:?}");
 }
 
+/// Without the mark of a clean close only the later groups say that the earlier
+/// ones were durable: a start must not take damage there for a torn write.
+#[tokio::test]
+async fn damage_before_the_last_group_stops_the_start_after_a_kill() {
+    let disk = SimDisk::new(1);
+    let journal = open(&disk).expect("opens");
+    append_group(&journal, (0..3).map(|number| body(number, 50)).collect()).await;
+    append_group(&journal, (3..6).map(|number| body(number, 50)).collect()).await;
+    let last_group = journal.shared.index().active().end;
+    append_group(&journal, (6..9).map(|number| body(number, 50)).collect()).await;
+    let (path, killed) = (disk.files().into_keys().next().expect("a segment"), disk.restart());
+    for byte in 0..last_group {
+        let flipped = killed.restart();
+        flipped.flip(&path, byte, (byte % 8) as u8);
+        assert_eq!(open(&flipped).err().map(|error| error.kind()), Some(Kind::Corrupt), "byte {byte}");
+    }
+}
+
 #[tokio::test]
 async fn missing_and_foreign_files_are_named() {
     let (disk, _) = closed_journal().await;
@@ -378,6 +398,29 @@ async fn trimming_drops_whole_segments_and_their_torn_pieces() {
     let journal = open(&disk).expect("opens");
     assert_eq!(journal.start().await, start);
     assert_eq!(read_all(&journal).await.expect("reads"), records[start.0 as usize - 1..]);
+}
+
+/// Every number there is, so also those at the edges of segments.
+#[tokio::test]
+async fn a_trim_takes_every_segment_it_may_and_no_record_it_may_not() {
+    let disk = SimDisk::new(1);
+    let journal = open(&disk).expect("opens");
+    append_many(&journal, 0..110).await;
+    let all = read_all(&journal).await.expect("reads");
+    let firsts: Vec<u64> = journal.shared.index().segments.iter().map(|segment| segment.first).collect();
+    journal.close().await.expect("closes");
+    assert!(firsts.len() >= 4);
+    for before in 0..=all.len() as u64 + 5 {
+        let left = disk.restart();
+        let journal = open(&left).expect("opens");
+        journal.trim(Sequence(before)).await.expect("trims");
+        let expected = firsts.iter().copied().filter(|first| *first <= before.max(1)).max().expect("the first one");
+        assert_eq!(journal.start().await, Sequence(expected), "before {before}");
+        assert_eq!(read_all(&journal).await.expect("reads"), all[expected as usize - 1..], "before {before}");
+        assert_eq!(journal.end().await, Sequence(all.len() as u64 + 1));
+        drop(journal);
+        assert_eq!(open(&left).expect("opens").start().await, Sequence(expected), "before {before}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

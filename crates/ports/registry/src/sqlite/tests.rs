@@ -1,3 +1,5 @@
+//! The registry's contract, its crashes, and its scrub.
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::FileExt;

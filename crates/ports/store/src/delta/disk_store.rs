@@ -164,11 +164,17 @@ impl DiskStore {
         Ok(temporary)
     }
 
+    /// The checksum goes after the object: one without the other is no damage.
     pub(super) fn remove_blocking(&self, path: &str) -> io::Result<()> {
         self.unverify(path);
+        let size = self.disk().size(path)?;
+        let sum = match sums::is_log_object(path) {
+            true => sums::Sum::of(path, &self.read_exact(path, 0..size)?),
+            false => None,
+        };
         self.disk().remove(path)?;
         self.sync_dir(parent_of(path))?;
-        sums::forget_all(self.disk().as_ref(), path)
+        sum.map_or(Ok(()), |sum| sums::forget(self.disk().as_ref(), &sum))
     }
 
     /// An object's size and the asked-for bytes of it.

@@ -18,7 +18,7 @@ use object_store::path::Path;
 use super::disk_store::{DiskStore, join};
 use super::entry::FileEntry;
 use super::sums;
-use super::table::{DeltaTable, millis};
+use super::table::{DeltaTable, as_u64, millis};
 use crate::{Error, Result};
 
 /// A file below a table's directory.
@@ -32,10 +32,11 @@ pub struct DataFile {
 impl DeltaTable {
     /// The files of an earlier version, sorted by path.
     pub async fn files_at(&self, version: i64) -> Result<Vec<FileEntry>> {
-        let wanted = u64::try_from(version).map_err(|_| self.error(Kind::BadInput, format!("no version {version}")))?;
-        let mut core = deltalake_core::DeltaTable::new(self.log.clone());
-        let loaded = core.load_version(wanted).await;
-        loaded.map_err(|error| self.broken(&format!("go back to version {version}"), error))?;
+        if !(0..=self.version).contains(&version) {
+            let what = format!("has no version {version}, the newest is {}", self.version);
+            return Err(self.error(Kind::NotFound, what));
+        }
+        let core = self.load(Some(version)).await?;
         let mut entries = self.entries_of(&core)?;
         entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         Ok(entries)
@@ -45,7 +46,8 @@ impl DeltaTable {
     /// read the commits before it.
     pub async fn checkpoint(&mut self) -> Result<()> {
         self.refresh().await?;
-        create_checkpoint(&self.core, None).await.map_err(|error| self.broken("write a checkpoint", error))
+        let core = self.load(Some(self.version)).await?;
+        create_checkpoint(&core, None).await.map_err(|error| self.broken("write a checkpoint", error))
     }
 
     /// The oldest version that stood at `at` or later: what a reader that
@@ -112,8 +114,9 @@ impl DeltaTable {
         }))
     }
 
-    async fn actions(&self, version: i64) -> Result<Option<Vec<Action>>> {
-        let version = u64::try_from(version).expect("versions count from 0");
+    /// One entry of the log; none if it is not there.
+    pub(super) async fn actions(&self, version: i64) -> Result<Option<Vec<Action>>> {
+        let version = as_u64(version);
         let doing = format!("read commit {version}");
         let entry = self.log.read_commit_entry(version).await.map_err(|error| self.broken(&doing, error))?;
         let actions = entry.map(|bytes| get_actions(version, &bytes)).transpose();
@@ -141,10 +144,8 @@ impl DeltaTable {
         let listed: Result<Vec<_>, _> = self.store.list(Some(&Path::from(prefix))).try_collect().await;
         let objects = listed.map_err(|error| self.broken("list its files", error.into()))?;
         let relative = |path: &str| path.strip_prefix(&self.root).unwrap_or(path).trim_start_matches('/').to_owned();
-        let file = |object: object_store::ObjectMeta| DataFile {
-            path: relative(object.location.as_ref()),
-            size: object.size,
-        };
+        let file =
+            |object: object_store::ObjectMeta| DataFile { path: relative(object.location.as_ref()), size: object.size };
         Ok(objects.into_iter().map(file).collect())
     }
 }

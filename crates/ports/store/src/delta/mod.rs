@@ -10,19 +10,21 @@
 //! file's checksum and key bounds stand, and why: `docs/decisions/0002`.
 //!
 //! Read: `disk_store.rs` (objects on a disk), `sums.rs` (checksums of the log),
-//! `entry.rs` (a file as the log tells of it), `table.rs` (open and commit),
-//! `history.rs` (time travel, checkpoints, what nothing refers to any more).
+//! `entry.rs` (a file as the log tells of it), `actions.rs` (a change as the
+//! log tells of it), `table.rs` (open and commit), `history.rs` (time travel, checkpoints, what nothing refers to any more).
 
 mod disk_store;
 mod sums;
 mod entry;
+mod actions;
 mod table;
 mod history;
 #[cfg(test)]
 mod tests;
 
+pub use actions::Change;
 pub use disk_store::DiskStore;
 pub use entry::{FileEntry, FileKey};
 pub use history::DataFile;
 pub use sums::LogDamage;
-pub use table::{CHECKPOINT_EVERY, COMMIT_TRIES_MAX, Change, DeltaTable, Faults, Outcome};
+pub use table::{CHECKPOINT_EVERY, COMMIT_TRIES_MAX, DeltaTable, Faults, Outcome};

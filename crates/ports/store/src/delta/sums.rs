@@ -82,18 +82,6 @@ pub(super) fn forget(disk: &dyn Disk, sum: &Sum) -> io::Result<()> {
     }
 }
 
-/// Removes the checksums of a log object that is gone.
-pub(super) fn forget_all(disk: &dyn Disk, object: &str) -> io::Result<()> {
-    let Some((root, name)) = log_object(object) else { return Ok(()) };
-    let dir = join(root, DIRECTORY);
-    for entry in disk.list(&dir)? {
-        if split(&entry.name).is_some_and(|(of, _)| of == name) {
-            disk.remove(&join(&dir, &entry.name))?;
-        }
-    }
-    Ok(())
-}
-
 /// Whether these bytes are ones that were written to this log object.
 pub(super) fn is_known(disk: &dyn Disk, path: &str, bytes: &[u8]) -> io::Result<bool> {
     let sum = Sum::of(path, bytes).expect("asked for log objects only");
@@ -117,8 +105,7 @@ struct Log {
 impl Log {
     fn read(disk: &dyn Disk, root: &str) -> io::Result<Log> {
         let (dir, sums_dir) = (join(root, LOG), join(root, DIRECTORY));
-        let mut log =
-            Log { dir, sums_dir, objects: BTreeMap::new(), sums: BTreeMap::new(), strange: Vec::new() };
+        let mut log = Log { dir, sums_dir, objects: BTreeMap::new(), sums: BTreeMap::new(), strange: Vec::new() };
         for entry in disk.list(&log.dir)? {
             if !entry.is_dir && !is_temporary(&entry.name) {
                 log.objects.insert(entry.name, entry.size);

@@ -1,32 +1,35 @@
 //! One table: open it, read how far it is, commit to it.
 //!
 //! Promise: see `mod.rs`. A commit is decided by what stands in the log, read
-//! again before every try, never by what this process remembers; the log's next
-//! version can be taken by one writer only, so whoever worked from an older one
-//! fails and has to look again.
+//! to its end before every try, never by what this process remembers of it; the
+//! log's next version can be taken by one writer only, so whoever worked from
+//! an older one fails and has to look again.
+//!
+//! A log only grows, entry by entry. So its state is read in full once, by
+//! `deltalake-core`, and from then on an entry at a time: a look at a log
+//! without news costs two questions to the disk, however long the log is and
+//! however many files the table has (why not `CommitBuilder`: decision 0002).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
+use std::io::ErrorKind;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema};
-use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel as _;
-use deltalake_core::kernel::transaction::{CommitBuilder, TableReference, TransactionError};
-use deltalake_core::kernel::{Action, CommitInfo, Metadata, Protocol, StructType, Transaction};
-use deltalake_core::logstore::{LogStore as _, LogStoreRef, StorageConfig, logstore_with};
-use deltalake_core::protocol::{DeltaOperation, SaveMode};
+use arrow::datatypes::Schema;
+use deltalake_core::kernel::Action;
+use deltalake_core::kernel::transaction::TransactionError;
+use deltalake_core::logstore::{CommitOrBytes, LogStore as _, LogStoreRef, StorageConfig, logstore_with};
 use deltalake_core::{DeltaTableError, ensure_table_uri};
 use host::Kind;
-use serde_json::json;
 use tracing::warn;
 
+use super::actions::{self, Change};
 use super::disk_store::{DiskStore, join};
-use super::entry::{FileEntry, PARTITION_COLUMNS, Shape};
+use super::entry::{FileEntry, Shape};
 use super::sums::{self, LogDamage};
 use crate::{Error, Result};
 
-/// Commits between two checkpoints: an open and a look at the `txn`s read at
-/// most as many commits, some 100 µs each; a checkpoint of 10,000 files costs
-/// about as much as 20 commits, so it must not come more often.
+/// Commits between two checkpoints, which is what an open has to read one by
+/// one: 50 take about as long as a checkpoint of 10,000 files.
 pub const CHECKPOINT_EVERY: i64 = 50;
 
 /// One process owns a lake, so a second try is already rare.
@@ -38,30 +41,16 @@ pub struct DeltaTable {
     /// Directory below the store's root.
     pub(super) root: String,
     pub(super) log: LogStoreRef,
-    /// What `deltalake-core` knows of the log; may lag behind `version`.
-    pub(super) core: deltalake_core::DeltaTable,
     pub(super) version: i64,
     shape: Shape,
     live: BTreeMap<String, FileEntry>,
     files: Arc<[FileEntry]>,
+    /// As of `version`, of the applications asked for so far.
+    txns: HashMap<String, Option<i64>>,
     /// Of the newest commit: the next one is not dated before it.
     latest_ms: i64,
     checkpoint_due: bool,
     faults: Faults,
-}
-
-/// What one commit changes. All of it comes in, or nothing.
-#[derive(Clone, Debug, Default)]
-pub struct Change {
-    pub adds: Vec<FileEntry>,
-    /// Must be in the table, or the commit is refused.
-    pub removes: Vec<FileEntry>,
-    /// Application and how far it is with this commit.
-    pub txns: Vec<(String, i64)>,
-    /// A word for the table's history, such as `write` or `fold`.
-    pub operation: &'static str,
-    /// False where the same rows only lie in other files afterwards.
-    pub data_change: bool,
 }
 
 /// How a commit ended.
@@ -105,37 +94,28 @@ impl DeltaTable {
         partitioned: bool,
         faults: Faults,
     ) -> Result<DeltaTable> {
-        let log = log_store(store, name)?;
-        let (root, table) = (name.to_owned(), name.to_owned());
-        // A name that a killed process left behind may be visible and not yet durable.
-        let settle = move |store: &DiskStore| {
-            for dir in [join(&root, sums::LOG), root.clone()] {
-                if !store.disk().list(&dir)?.is_empty() {
-                    store.sync_dir(&dir)?;
-                }
-            }
-            sums::sweep(store.disk().as_ref(), &root)
-        };
-        store.blocking(settle).await.map_err(Error::disk(name))?;
-        let mut opened = DeltaTable {
+        let mut table = DeltaTable {
             store: store.clone(),
-            root: table,
-            core: deltalake_core::DeltaTable::new(log.clone()),
-            log,
+            root: name.to_owned(),
+            log: log_store(store, name)?,
             version: -1,
-            shape: shape(schema, partitioned),
+            shape: actions::shape(schema, partitioned),
             live: BTreeMap::new(),
             files: Arc::new([]),
+            txns: HashMap::new(),
             latest_ms: i64::MIN,
             checkpoint_due: false,
             faults,
         };
-        if !opened.exists().await? {
-            opened.create(schema, partitioned).await?;
+        table.clear_leftovers().await?;
+        let exists = table.log.is_delta_table_location().await;
+        if !exists.map_err(|error| table.broken("look for the log", error))? {
+            table.create(schema, partitioned).await?;
         }
-        opened.refresh().await?;
-        opened.check_schema(schema, partitioned)?;
-        Ok(opened)
+        let core = table.load(None).await?;
+        table.check_description(&core, schema, partitioned)?;
+        table.take(&core).await?;
+        Ok(table)
     }
 
     /// Directory below the store's root.
@@ -152,22 +132,28 @@ impl DeltaTable {
         self.files.clone()
     }
 
-    /// How far an application is, read from the log.
+    /// How far an application is, by the log as it stands now.
     pub async fn txn(&mut self, app: &str) -> Result<Option<i64>> {
         self.refresh().await?;
         self.txn_as_read(app).await
     }
 
-    /// Takes in what the log has got since the last look.
+    /// Reads the log to its end. Entries come in whole and one by one, and an
+    /// old one goes only after all before it; so where the version at hand is
+    /// still there and the next one is not, nothing was missed.
     pub async fn refresh(&mut self) -> Result<()> {
-        self.core.update_state().await.map_err(|error| self.broken("read the log", error))?;
-        let version = self.core_version()?;
-        if version == self.version {
-            return Ok(());
+        let before = self.version;
+        while let Some(actions) = self.actions(self.version + 1).await? {
+            self.follow(actions)?;
+            self.version += 1;
         }
-        self.live = self.entries_of(&self.core)?.into_iter().map(|entry| (entry.path.clone(), entry)).collect();
-        self.settle(version);
-        self.latest_ms = self.commit_ms(version).await?.unwrap_or(self.latest_ms);
+        if !self.has_entry(self.version).await? {
+            let core = self.load(None).await?;
+            self.take(&core).await?;
+        }
+        if self.version != before {
+            self.settle();
+        }
         Ok(())
     }
 
@@ -176,20 +162,23 @@ impl DeltaTable {
     /// [`Kind::Conflict`] if a file to remove is not in the table any more or
     /// if only some of the positions are in; nothing changes then.
     pub async fn commit(&mut self, change: Change) -> Result<Outcome> {
-        self.check_change(&change)?;
+        if let Some(what) = change.fault(self.shape) {
+            return Err(self.error(Kind::Bug, what));
+        }
         for attempt in 0..COMMIT_TRIES_MAX {
-            let believed = self.faults.txn_not_read_again;
-            if !believed || attempt > 0 {
+            let believe = self.faults.txn_not_read_again;
+            if !believe || attempt > 0 {
                 self.refresh().await?;
             }
-            if (!believed || attempt == 0) && self.already_in(&change).await? {
+            if (!believe || attempt == 0) && self.already_in(&change).await? {
                 return Ok(Outcome::AlreadyIn);
             }
             self.check_files(&change)?;
-            if let Some(version) = self.try_commit(&change).await? {
-                self.apply(change, version);
+            let at_ms = millis(self.store.clock().now()).max(self.latest_ms);
+            if self.write_next(change.to_log(self.shape, at_ms)).await? {
+                self.apply(change, at_ms);
                 self.checkpoint_if_due().await;
-                return Ok(Outcome::Committed(version));
+                return Ok(Outcome::Committed(self.version));
             }
         }
         let what = format!("lost {COMMIT_TRIES_MAX} races for its next version, another writer is at work");
@@ -203,52 +192,93 @@ impl DeltaTable {
         self.store.blocking(verify).await.map_err(Error::disk(&self.root))
     }
 
-    async fn exists(&self) -> Result<bool> {
-        let location = self.log.is_delta_table_location();
-        location.await.map_err(|error| self.broken("look for the log", error))
+    /// What a killed process left may be visible and not yet durable: made
+    /// durable before it is read, for others will rely on what is read.
+    async fn clear_leftovers(&self) -> Result<()> {
+        let root = self.root.clone();
+        let clear = move |store: &DiskStore| {
+            for dir in [join(&root, sums::LOG), root.clone()] {
+                if !store.disk().list(&dir)?.is_empty() {
+                    store.sync_dir(&dir)?;
+                }
+            }
+            sums::sweep(store.disk().as_ref(), &root)
+        };
+        self.store.blocking(clear).await.map_err(Error::disk(&self.root))
     }
 
     /// Writes version 0. A crash leaves either nothing or an empty table.
-    async fn create(&self, schema: &Schema, partitioned: bool) -> Result<()> {
+    async fn create(&mut self, schema: &Schema, partitioned: bool) -> Result<()> {
         let at_ms = millis(self.store.clock().now());
-        let metadata = metadata(&self.root, schema, partitioned, at_ms)
-            .map_err(|what| self.error(Kind::Bug, format!("its schema cannot be put into a log: {what}")))?;
-        let protocol: Protocol = serde_json::from_value(json!({ "minReaderVersion": 1, "minWriterVersion": 2 }))
-            .expect("protocol 1/2 is known to deltalake-core");
-        let actions =
-            vec![commit_info("create", at_ms), Action::Protocol(protocol), Action::Metadata(metadata)];
-        let commit = CommitBuilder::default().with_max_retries(0).with_actions(actions);
-        let written = commit.build(None, self.log.clone(), operation()).await;
-        written.map(|_| ()).map_err(|error| self.broken("create the table", error))
+        let entry = actions::creation(&self.root, schema, partitioned, at_ms);
+        // If another process was faster, its table is checked like any other.
+        self.write_next(entry).await.map(|_| ())
     }
 
-    fn check_schema(&self, schema: &Schema, partitioned: bool) -> Result<()> {
-        let state = self.core.snapshot().map_err(|error| self.broken("read the schema", error))?;
-        let wanted = kernel_schema(schema, partitioned).map_err(|what| self.error(Kind::Bug, what))?;
-        let columns = state.metadata().partition_columns();
-        let same_partitions = columns.iter().map(String::as_str).eq(partition_columns(partitioned).iter().copied());
-        if state.schema().as_ref() != &wanted || !same_partitions {
+    /// The state of the whole log, read by `deltalake-core`.
+    pub(super) async fn load(&self, version: Option<i64>) -> Result<deltalake_core::DeltaTable> {
+        let mut core = deltalake_core::DeltaTable::new(self.log.clone());
+        let loaded = match version {
+            None => core.load().await,
+            Some(version) => core.load_version(as_u64(version)).await,
+        };
+        loaded.map_err(|error| self.broken("read the log", error))?;
+        Ok(core)
+    }
+
+    fn check_description(&self, core: &deltalake_core::DeltaTable, schema: &Schema, partitioned: bool) -> Result<()> {
+        let state = core.snapshot().map_err(|error| self.broken("read its description", error))?;
+        let wanted = actions::kernel_schema(schema, partitioned).map_err(|what| self.error(Kind::Bug, what))?;
+        let columns = state.metadata().partition_columns().iter().map(String::as_str);
+        let protocol = (state.protocol().min_reader_version(), state.protocol().min_writer_version());
+        if state.schema().as_ref() != &wanted
+            || !columns.eq(actions::partition_columns(partitioned).iter().copied())
+            || protocol != (actions::READER_VERSION, actions::WRITER_VERSION)
+        {
             let what = "its columns are not the ones of this version: it was made by another one".to_owned();
             return Err(self.error(Kind::Corrupt, what));
         }
         Ok(())
     }
 
-    fn check_change(&self, change: &Change) -> Result<()> {
-        let mut seen = HashSet::new();
-        for entry in change.adds.iter().chain(&change.removes) {
-            if let Some(what) = entry.fault(self.shape) {
-                return Err(self.error(Kind::Bug, what));
-            }
-            if !seen.insert(&entry.path) {
-                return Err(self.error(Kind::Bug, format!("{} stands twice in one commit", entry.path)));
+    /// Starts anew from a state that was read in full.
+    async fn take(&mut self, core: &deltalake_core::DeltaTable) -> Result<()> {
+        let version = core.version().ok_or_else(|| self.error(Kind::Bug, "nothing of it was read".to_owned()))?;
+        self.version = i64::try_from(version).expect("versions are counted one by one");
+        self.live = self.entries_of(core)?.into_iter().map(|entry| (entry.path.clone(), entry)).collect();
+        self.txns.clear();
+        self.latest_ms = self.commit_ms(self.version).await?.unwrap_or(self.latest_ms);
+        self.settle();
+        Ok(())
+    }
+
+    /// Takes in another writer's entry.
+    fn follow(&mut self, actions: Vec<Action>) -> Result<()> {
+        for action in actions {
+            match action {
+                Action::Add(add) => {
+                    let entry = FileEntry::from_add(&add).map_err(|what| self.error(Kind::Corrupt, what))?;
+                    self.live.insert(entry.path.clone(), entry);
+                }
+                Action::Remove(remove) => {
+                    self.live.remove(&remove.path);
+                }
+                Action::Txn(txn) => {
+                    self.txns.insert(txn.app_id, Some(txn.version));
+                }
+                Action::CommitInfo(info) => self.latest_ms = info.timestamp.unwrap_or(self.latest_ms),
+                Action::Metadata(_) | Action::Protocol(_) => {
+                    let what = format!("commit {} changes its description", self.version + 1);
+                    return Err(self.error(Kind::Corrupt, what));
+                }
+                Action::Cdc(_) | Action::DomainMetadata(_) => {}
             }
         }
         Ok(())
     }
 
     /// Whether the log is as far as this change or further.
-    async fn already_in(&self, change: &Change) -> Result<bool> {
+    async fn already_in(&mut self, change: &Change) -> Result<bool> {
         let mut reached = 0;
         for (app, version) in &change.txns {
             reached += usize::from(self.txn_as_read(app).await?.is_some_and(|at| at >= *version));
@@ -270,42 +300,33 @@ impl DeltaTable {
         Ok(())
     }
 
-    /// One try for the version after the one just read; none if another writer took it.
-    async fn try_commit(&mut self, change: &Change) -> Result<Option<i64>> {
-        let at_ms = self.next_ms();
-        let mut actions = vec![commit_info(change.operation, at_ms)];
-        let shape = self.shape;
-        let removes = change.removes.iter().map(|entry| entry.to_remove(shape, change.data_change, at_ms));
-        actions.extend(removes.map(Action::Remove));
-        let adds = change.adds.iter().map(|entry| entry.to_add(shape, change.data_change, at_ms));
-        actions.extend(adds.map(Action::Add));
-        let txns = change.txns.iter().map(|(app, version)| Transaction::new_with_last_update(app, *version, Some(at_ms)));
-        let state = self.core.snapshot().map_err(|error| self.broken("read the log", error))?;
-        let commit = CommitBuilder::default().with_max_retries(0).with_actions(
-            actions.into_iter().chain(txns.map(Action::Txn)).collect(),
-        );
-        let commit = commit.build(Some(state as &dyn TableReference), self.log.clone(), operation());
-        let prepared = commit.into_prepared_commit_future().await.map_err(|error| self.broken("commit", error))?;
-        // Without its post-commit step: that would read the log again, as our next refresh does.
-        match prepared.await {
-            Ok(post) => Ok(Some(as_i64(post.version))),
-            Err(error) if lost_race(&error) => Ok(None),
-            Err(error) => Err(self.broken("commit", error)),
+    /// One try for the version after the one just read; false if another writer has it.
+    async fn write_next(&self, entry: Result<bytes::Bytes, String>) -> Result<bool> {
+        let entry =
+            entry.map_err(|what| self.error(Kind::Bug, format!("a commit cannot be put into words: {what}")))?;
+        let next = as_u64(self.version + 1);
+        // The last argument is for stores that branch; ours does not.
+        let written = self.log.write_commit_entry(next, CommitOrBytes::LogBytes(entry), Default::default()).await;
+        match written {
+            Ok(()) => Ok(true),
+            Err(TransactionError::VersionAlreadyExists(_)) => Ok(false),
+            Err(error) => Err(self.broken("commit", error.into())),
         }
     }
 
-    /// After our own commit the files are known without reading them again.
-    fn apply(&mut self, change: Change, version: i64) {
-        self.latest_ms = self.next_ms();
+    /// After our own commit its effect is known without reading it again.
+    fn apply(&mut self, change: Change, at_ms: i64) {
         for entry in &change.removes {
             self.live.remove(&entry.path);
         }
         self.live.extend(change.adds.into_iter().map(|entry| (entry.path.clone(), entry)));
-        self.settle(version);
+        self.txns.extend(change.txns.into_iter().map(|(app, version)| (app, Some(version))));
+        self.latest_ms = at_ms;
+        self.version += 1;
+        self.settle();
     }
 
-    fn settle(&mut self, version: i64) {
-        self.version = version;
+    fn settle(&mut self) {
         self.files = self.live.values().cloned().collect();
     }
 
@@ -321,29 +342,36 @@ impl DeltaTable {
         }
     }
 
-    async fn txn_as_read(&self, app: &str) -> Result<Option<i64>> {
-        let state = self.core.snapshot().map_err(|error| self.broken("read the log", error))?;
+    /// At the version at hand. An application asked for the first time is looked
+    /// up in the whole log, which happens once per application and process.
+    async fn txn_as_read(&mut self, app: &str) -> Result<Option<i64>> {
+        if let Some(known) = self.txns.get(app) {
+            return Ok(*known);
+        }
+        let core = self.load(Some(self.version)).await?;
+        let state = core.snapshot().map_err(|error| self.broken("read positions", error))?;
         let version = state.transaction_version(self.log.as_ref(), app).await;
-        version.map_err(|error| self.broken("read positions", error))
+        let version = version.map_err(|error| self.broken("read positions", error))?;
+        self.txns.insert(app.to_owned(), version);
+        Ok(version)
     }
 
     pub(super) fn entries_of(&self, core: &deltalake_core::DeltaTable) -> Result<Vec<FileEntry>> {
         let state = core.snapshot().map_err(|error| self.broken("read the files", error))?;
-        // The method is deprecated for its cost per file; arrays would save a third of it.
         let log = state.log_data();
+        // Deprecated for its cost per file; that is paid once per open.
         #[allow(deprecated)]
         let entries = log.iter().map(|view| FileEntry::from_add(&view.add_action()));
         entries.collect::<Result<_, String>>().map_err(|what| self.error(Kind::Corrupt, what))
     }
 
-    fn core_version(&self) -> Result<i64> {
-        let version = self.core.version().map(as_i64);
-        version.ok_or_else(|| self.error(Kind::Bug, "nothing of it was read".to_owned()))
-    }
-
-    /// Dates only ever grow, also where the clock goes back: `version_at` relies on it.
-    fn next_ms(&self) -> i64 {
-        millis(self.store.clock().now()).max(self.latest_ms)
+    async fn has_entry(&self, version: i64) -> Result<bool> {
+        let path = format!("{}/{}/{version:020}.json", self.root, sums::LOG);
+        let look = move |store: &DiskStore| match store.disk().size(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            size => size.map(|_| true),
+        };
+        self.store.blocking(look).await.map_err(Error::disk(&self.root))
     }
 
     pub(super) fn error(&self, kind: Kind, what: String) -> Error {
@@ -369,84 +397,8 @@ fn log_store(store: &DiskStore, name: &str) -> Result<LogStoreRef> {
     logstore_with(Arc::new(store.clone()), &location, StorageConfig::default()).map_err(broken)
 }
 
-fn shape(schema: &Schema, partitioned: bool) -> Shape {
-    let has = |name: &str, data_type: DataType| {
-        schema.field_with_name(name).is_ok_and(|field| *field.data_type() == data_type)
-    };
-    let start = schema.field_with_name("start").is_ok_and(|field| field.data_type().is_temporal());
-    Shape { tenant: has("tenant", DataType::Int32), channel: has("channel", DataType::Int64), start, partitioned }
-}
-
-fn partition_columns(partitioned: bool) -> &'static [&'static str] {
-    if partitioned { &PARTITION_COLUMNS } else { &[] }
-}
-
-fn kernel_schema(schema: &Schema, partitioned: bool) -> Result<StructType, String> {
-    let mut fields: Vec<Field> = schema.fields().iter().map(|field| field.as_ref().clone()).collect();
-    if partitioned {
-        fields.push(Field::new(PARTITION_COLUMNS[0], DataType::Utf8, false));
-        fields.push(Field::new(PARTITION_COLUMNS[1], DataType::Int32, false));
-    }
-    (&Schema::new(fields)).try_into_kernel().map_err(|error| error.to_string())
-}
-
-/// The table's own description. Its id is made of its name and its first
-/// moment: unique enough for a directory, and the same under a test's clock.
-fn metadata(name: &str, schema: &Schema, partitioned: bool, at_ms: i64) -> Result<Metadata, String> {
-    let id = blake3::hash(format!("{name} {at_ms}").as_bytes()).to_hex();
-    let id = [&id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..32]].join("-");
-    let schema = serde_json::to_string(&kernel_schema(schema, partitioned)?).map_err(|error| error.to_string())?;
-    let properties = json!({
-        "delta.checkpointInterval": CHECKPOINT_EVERY.to_string(),
-        // Only `trim_log` shortens the log, never an outside engine's checkpoint.
-        "delta.enableExpiredLogCleanup": "false",
-        "delta.logRetentionDuration": "interval 36500 days",
-        // Tombstones stay in checkpoints this long; our vacuum does not rely on them.
-        "delta.deletedFileRetentionDuration": "interval 30 days",
-    });
-    let metadata = json!({
-        "id": id,
-        "name": name.rsplit('/').next(),
-        "format": { "provider": "parquet", "options": {} },
-        "schemaString": schema,
-        "partitionColumns": partition_columns(partitioned),
-        "configuration": properties,
-        "createdTime": at_ms,
-    });
-    serde_json::from_value(metadata).map_err(|error| error.to_string())
-}
-
-fn commit_info(word: &str, at_ms: i64) -> Action {
-    Action::CommitInfo(CommitInfo {
-        timestamp: Some(at_ms),
-        operation: Some(word.to_uppercase()),
-        operation_parameters: Some(Default::default()),
-        engine_info: Some(format!("meterhouse {}", env!("CARGO_PKG_VERSION"))),
-        ..CommitInfo::default()
-    })
-}
-
-/// Only looked at where conflicts are resolved, which we never ask for.
-fn operation() -> DeltaOperation {
-    DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None }
-}
-
-fn lost_race(error: &DeltaTableError) -> bool {
-    use TransactionError::{CommitConflict, MaxCommitAttempts, VersionAlreadyExists};
-    match error {
-        DeltaTableError::VersionAlreadyExists(_) => true,
-        DeltaTableError::Transaction { source } => {
-            matches!(source, MaxCommitAttempts(_) | VersionAlreadyExists(_) | CommitConflict(_))
-        }
-        _ => false,
-    }
-}
-
 /// Looks for the disk's own error underneath.
 fn kind_of(error: &DeltaTableError) -> Kind {
-    if lost_race(error) {
-        return Kind::Conflict;
-    }
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<std::io::Error>() {
@@ -465,6 +417,6 @@ pub(super) fn millis(at: meter::Timestamp) -> i64 {
     at.0.div_euclid(1_000)
 }
 
-pub(super) fn as_i64(version: u64) -> i64 {
-    i64::try_from(version).expect("versions of a log have 20 digits in names but are counted one by one")
+pub(super) fn as_u64(version: i64) -> u64 {
+    u64::try_from(version).expect("versions count from 0")
 }

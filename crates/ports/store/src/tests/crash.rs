@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::*;
 use crate::{CompactLimits, Error};
 
-/// What a disk makes of unsynced bytes: nothing kept, all kept, some of both.
-const SURVIVALS: [u64; 3] = [0, 1, 11];
+/// What a disk makes of unsynced bytes: nothing kept, or some of them.
+const SURVIVALS: [u64; 2] = [0, 11];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Machine {
@@ -122,7 +122,9 @@ fn agrees(world: &mut World, oracle: &Oracle) -> Result<(), String> {
     for (table, expected) in pairs {
         let found = seen(&snapshot, &ScanRequest::all(table));
         if found != expected {
-            return Err(format!("{table:?} holds {} rows, should hold {}", found.len(), expected.len()));
+            let lost = expected.iter().filter(|row| !found.contains(row)).count();
+            let new = found.iter().filter(|row| !expected.contains(row)).count();
+            return Err(format!("{table:?}: of {} rows {lost} are lost, {new} should not be there", expected.len()));
         }
     }
     Ok(())
@@ -167,14 +169,13 @@ async fn an_overlay_cleared_before_its_history_is_written_is_caught() {
     let before = begun(false).await;
     let (opened, log) = operations(&before, Machine::Fold).await;
     let faults = Faults { overlay_cleared_first: true };
-    let mut caught = Vec::new();
     for step in 0..log.len() as u64 {
         if let Err(complaint) = trial(&before, Machine::Fold, opened + step, 0, faults).await {
-            caught.push(complaint);
+            println!("caught by a crash at {step} of {} operations: {complaint}", log.len());
+            return;
         }
     }
-    println!("caught at {} of {} operations: {}", caught.len(), log.len(), caught.first().map_or("", String::as_str));
-    assert!(!caught.is_empty());
+    panic!("{} trials noticed nothing", log.len());
 }
 
 #[tokio::test]
@@ -200,7 +201,7 @@ async fn a_full_disk_is_busy_and_goes_on_when_there_is_room() {
     let before = begun(false).await;
     for machine in [Machine::Round, Machine::Fold, Machine::Compaction] {
         let (opened, log) = operations(&before, machine).await;
-        for step in (0..log.len() as u64).step_by(3) {
+        for step in (0..log.len() as u64).step_by(4) {
             let disk = before.restart();
             let mut world = World::open(disk.clone()).await.expect("opens");
             disk.fail_at(opened + step, std::io::ErrorKind::StorageFull);

@@ -2,8 +2,11 @@
 //! oracle that knows from the same rows, in its own way, what must stand.
 
 mod crash;
+mod keeping;
+mod outside;
 mod property;
 mod scan;
+mod speed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +16,9 @@ use meter::{
     ChannelId, Decimal, DeviceId, Flags, Quality, Row, RowKey, Sequence, Span, TenantId, Timestamp, Unit, Words,
 };
 
-use crate::{Faults, Lake, Position, Result, ScanRequest, ScanTable, Snapshot, Table, Tail, batch_to_rows, rows_to_batch};
+use crate::{
+    Faults, Lake, Position, Result, ScanRequest, ScanTable, Snapshot, Table, Tail, batch_to_rows, rows_to_batch,
+};
 
 const HALF_HOUR: i64 = 1_800_000_000;
 /// 2024-01-31T22:00Z: a few half-hours on, another month begins.
@@ -170,7 +175,8 @@ impl World {
 
     async fn commit(&mut self, sequence: u64, round: &Round) -> Result<()> {
         let to = Position::done(Sequence(sequence));
-        let batches = |rows: &[Row], words: &Words| if rows.is_empty() { vec![] } else { vec![rows_to_batch(rows, words)] };
+        let batches =
+            |rows: &[Row], words: &Words| if rows.is_empty() { vec![] } else { vec![rows_to_batch(rows, words)] };
         let readings = batches(&round.readings, &self.words);
         let overlay = batches(&round.overlay, &self.words);
         self.lake.append(Table::Readings, readings, to).await?;

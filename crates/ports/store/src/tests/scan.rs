@@ -116,16 +116,18 @@ fn any_request() -> impl Strategy<Value = ScanRequest> {
     let channels = prop::option::of(prop::collection::btree_set(-1..CHANNELS + 2, 0..4));
     let table = prop::sample::select(&[ScanTable::Readings, ScanTable::ReadingsHistory][..]);
     let tenant = prop::option::of((0..4).prop_map(TenantId));
-    (table, tenant, channels, time(), time(), any::<bool>()).prop_map(|(table, tenant, channels, from, before, count)| {
-        let mut request = ScanRequest::all(table);
-        request.tenant = tenant;
-        request.channels = channels.map(|channels| channels.into_iter().map(ChannelId).collect());
-        request.start_from = from;
-        request.start_before = before;
-        request.batch_rows = 100;
-        if count {
-            request.columns.clear();
-        }
-        request
-    })
+    (table, tenant, channels, time(), time(), any::<bool>()).prop_map(
+        |(table, tenant, channels, from, before, count)| {
+            let mut request = ScanRequest::all(table);
+            request.tenant = tenant;
+            request.channels = channels.map(|channels| channels.into_iter().map(ChannelId).collect());
+            request.start_from = from;
+            request.start_before = before;
+            request.batch_rows = 100;
+            if count {
+                request.columns.clear();
+            }
+            request
+        },
+    )
 }

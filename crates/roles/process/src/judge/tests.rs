@@ -1,3 +1,5 @@
+//! Order, repetition and chunking do not change what is stored.
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 

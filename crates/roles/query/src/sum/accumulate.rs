@@ -47,7 +47,8 @@ impl Value {
 fn each(array: &dyn Array, mut take: impl FnMut(usize, Value) -> Result<(), Overflow>) -> Result<Result<(), Overflow>> {
     let nulls = array.logical_nulls();
     let rows = (0..array.len()).filter(|row| nulls.as_ref().is_none_or(|n| n.is_valid(*row)));
-    let mut narrow = |value: &dyn Fn(usize) -> i128| rows.clone().try_for_each(|row| take(row, Value::Narrow(value(row))));
+    let mut narrow =
+        |value: &dyn Fn(usize) -> i128| rows.clone().try_for_each(|row| take(row, Value::Narrow(value(row))));
     Ok(match array.data_type() {
         DataType::Int64 => {
             let values = array.as_primitive::<Int64Type>().values();
@@ -94,7 +95,8 @@ impl Shape {
         };
         let narrow = |precision: u8| -> Result<Vec<Option<i128>>> {
             let fits = fits(precision);
-            let cut = |n: Option<i256>| n.map(|n| fits(&n).then(|| n.to_i128()).flatten().ok_or_else(|| self.overflow()));
+            let cut =
+                |n: Option<i256>| n.map(|n| fits(&n).then(|| n.to_i128()).flatten().ok_or_else(|| self.overflow()));
             numbers.iter().map(|n| cut(*n).transpose()).collect()
         };
         let into = |column: ArrayRef| Ok(column);

@@ -30,7 +30,8 @@ async fn readings_are_sorted_and_keep_their_digits() {
 #[tokio::test]
 async fn a_selection_narrows_and_cannot_break_out() {
     let at = |text| Some(Timestamp::parse(text).expect("a time"));
-    let one = Selection { point: Some("NMI1".into()), from: at("2024-01-01T00:30:00Z"), before: at("2024-02-01T00:00:00Z") };
+    let one =
+        Selection { point: Some("NMI1".into()), from: at("2024-01-01T00:30:00Z"), before: at("2024-02-01T00:00:00Z") };
     assert_eq!(exported(one).await.lines().count(), 2);
     let sly = Selection { point: Some("x' or point <> '".into()), ..Selection::default() };
     assert_eq!(exported(sly).await.lines().count(), 1);

@@ -67,14 +67,21 @@ fn nested(levels: usize) -> Vec<(&'static str, String)> {
         ("brackets", "[".repeat(levels)),
         ("braces", format!("select {}", "{".repeat(levels))),
         ("commas", format!("select 1 from readings{}", ", readings".repeat(levels))),
+        ("doubling columns", doubling(levels)),
         ("exists", format!("select {}true{}", "exists(select ".repeat(levels), ")".repeat(levels))),
     ]
+}
+
+/// Each level uses the column of the one below twice.
+fn doubling(levels: usize) -> String {
+    let (open, close) = ("select x + x as x from (".repeat(levels), ") t".repeat(levels));
+    format!("select * from ({open}select value as x from readings{close}) q where x > 1")
 }
 
 #[tokio::test]
 async fn deep_nesting_is_an_answer_or_an_error_but_never_the_end() {
     let town = town().await;
-    for levels in [45, 150, 400, 2_000, 30_000, 100_000] {
+    for levels in [45, 150, 2_000, 100_000] {
         for (what, sql) in nested(levels) {
             let sql: String = sql.chars().take(SQL_BYTES_MAX).collect();
             if let Err(error) = ask(&town, &sql).await {
@@ -105,7 +112,8 @@ async fn memory_rows_and_time_have_ends() {
     let town = town().await;
     let many = "generate_series(1, 100000000) t(x)";
     let small = Limits { memory_bytes_max: 4 << 20, ..limits() };
-    let error = ask_under(small, &town, HOME, &format!("select x from {many} order by x % 1000")).await.expect_err("too much");
+    let error =
+        ask_under(small, &town, HOME, &format!("select x from {many} order by x % 1000")).await.expect_err("too much");
     assert!(matches!(error, Error::Memory { .. }), "{error}");
     let few = Limits { rows_max: 1_000, ..limits() };
     let error = ask_under(few, &town, HOME, &format!("select x from {many}")).await.expect_err("too many");
@@ -122,9 +130,10 @@ async fn what_does_not_fit_into_memory_is_sorted_on_disk_where_there_is_one() {
     let directory = tempfile::tempdir().expect("a directory");
     let spill = Some(Spill { directory: directory.path().into(), bytes_max: 1 << 30 });
     let small = Limits { memory_bytes_max: 24 << 20, spill, ..limits() };
-    let sql = "select x from generate_series(1, 3000000) t(x) order by x % 1000, x limit 2000001 offset 2000000";
+    let sql = "select x, x * 2 from generate_series(1, 2000000) t(x) order by x % 1000, x";
     let rows = ask_under(small, &town, HOME, sql).await.expect("sorts");
-    assert_eq!(rows.lines().count(), 1_000_000);
+    assert_eq!(rows.lines().count(), 2_000_000);
+    assert!(rows.starts_with("1000,2000\n2000,4000\n"));
     let left = std::fs::read_dir(directory.path()).expect("a directory").count();
     assert_eq!(left, 0, "spill files stay");
 }

@@ -60,8 +60,11 @@ impl Told {
 
 pub(crate) fn channels(named: &[Named]) -> RecordBatch {
     let count = named.len();
-    let longs = |of: &dyn Fn(&Named) -> i64| -> ArrayRef { Arc::new(Int64Array::from_iter_values(named.iter().map(of))) };
-    let texts = |of: &dyn Fn(&Named) -> &'static str| -> ArrayRef { Arc::new(StringArray::from_iter_values(named.iter().map(of))) };
+    let longs =
+        |of: &dyn Fn(&Named) -> i64| -> ArrayRef { Arc::new(Int64Array::from_iter_values(named.iter().map(of))) };
+    let texts = |of: &dyn Fn(&Named) -> &'static str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(named.iter().map(of)))
+    };
     let codes = |code: i8| -> ArrayRef { Arc::new(Int8Array::from(vec![code; count])) };
     let columns: Vec<ArrayRef> = vec![
         longs(&|n| n.0),
@@ -177,23 +180,28 @@ pub(crate) async fn town() -> Arc<Snapshot> {
     let mut stored = Stored::of(&named, first);
     stored.readings.push(second);
     stored.overlay.push(Told::new().at((64, 1), "2024-01-01T00:30:00Z", "260", "Wh", 5));
-    stored.tail_readings = Told::new()
-        .at((128, 1), "2024-02-01T00:30:00Z", "4", "Wh", 0)
-        .at((192, 2), "2024-02-01T00:30:00Z", "668", "kWh", 0);
+    stored.tail_readings = Told::new().at((128, 1), "2024-02-01T00:30:00Z", "4", "Wh", 0).at(
+        (192, 2),
+        "2024-02-01T00:30:00Z",
+        "668",
+        "kWh",
+        0,
+    );
     stored.tail_overlay = Told::new().at((64, 1), "2024-02-01T00:00:00Z", "2", "kWh", -5);
     stored.snapshot().await
 }
 
 pub(crate) fn limits() -> Limits {
-    Limits {
-        threads: NonZeroUsize::new(2).expect("not zero"),
-        time_max: Duration::from_secs(60),
-        ..Limits::default()
-    }
+    Limits { threads: NonZeroUsize::new(2).expect("not zero"), time_max: Duration::from_secs(60), ..Limits::default() }
 }
 
 /// The answer as CSV without its header, lines in the order they came.
-pub(crate) async fn ask_under(limits: Limits, snapshot: &Arc<Snapshot>, tenant: TenantId, sql: &str) -> Result<String, Error> {
+pub(crate) async fn ask_under(
+    limits: Limits,
+    snapshot: &Arc<Snapshot>,
+    tenant: TenantId,
+    sql: &str,
+) -> Result<String, Error> {
     let engine = Engine::new(limits).expect("starts");
     let session = engine.session(Principal { tenant }, snapshot.clone());
     let mut bytes = Vec::new();

@@ -21,10 +21,40 @@ async fn a_reading_is_shown_with_its_names_and_its_quantity() {
 }
 
 #[tokio::test]
+async fn the_end_of_an_interval_needs_no_quotes() {
+    let town = town().await;
+    let count = "select count(*) from readings where end > '2024-01-01T00:30:00Z' and readings.end <= '2024-01-31'";
+    check(&town, count, "1").await;
+    check(
+        &town,
+        "select max(end), end - start from readings group by end, start order by end limit 1",
+        "2024-01-01T00:30:00Z,PT1800S",
+    )
+    .await;
+    check(
+        &town,
+        "select case when end > start then end end from readings order by end desc limit 1",
+        "2024-02-01T01:00:00Z",
+    )
+    .await;
+    check(&town, "select \"end\" as until from readings where channel = 65", "2024-01-01T00:30:00Z").await;
+}
+
+#[tokio::test]
 async fn corrections_stand_and_what_they_correct_is_history() {
     let town = town().await;
-    check(&town, "select quantity from readings where register = 'E1' and point = 'NMI1' order by start", "1500 | 260 | 3000").await;
-    check(&town, "select start, quantity from readings_history order by start", "2024-01-01T00:30:00Z,250 | 2024-02-01T00:00:00Z,2000").await;
+    check(
+        &town,
+        "select quantity from readings where register = 'E1' and point = 'NMI1' order by start",
+        "1500 | 260 | 3000",
+    )
+    .await;
+    check(
+        &town,
+        "select start, quantity from readings_history order by start",
+        "2024-01-01T00:30:00Z,250 | 2024-02-01T00:00:00Z,2000",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -48,7 +78,12 @@ async fn every_table_answers_and_counts() {
 #[tokio::test]
 async fn the_other_tables_speak_words_not_codes() {
     let town = town().await;
-    check(&town, "select point, register, kind, commodity, flow, unit, phase from channels where channel = 64", "NMI1,E1,interval,electricity,delivered,Wh,all").await;
+    check(
+        &town,
+        "select point, register, kind, commodity, flow, unit, phase from channels where channel = 64",
+        "NMI1,E1,interval,electricity,delivered,Wh,all",
+    )
+    .await;
     check(&town, "select device_id, device from devices", "7,METER-7").await;
     check(&town, "select door, last from sources", "http,true").await;
     check(&town, "select place_kind, place, excerpt from refused", "byte,1,own\\xff").await;
@@ -106,16 +141,26 @@ async fn the_catalogue_shows_the_seven_tables_and_itself() {
     )
     .await;
     check(&town, "select distinct table_catalog from information_schema.tables", "meterhouse").await;
-    let hidden = ask(&town, "select column_name from information_schema.columns where column_name in ('tenant', 'key_id')").await;
+    let hidden =
+        ask(&town, "select column_name from information_schema.columns where column_name in ('tenant', 'key_id')")
+            .await;
     assert_eq!(hidden.expect("answers"), "");
 }
 
 #[tokio::test]
 async fn files_of_the_machine_are_no_tables() {
     let town = town().await;
-    for sql in ["select * from '/etc/passwd'", "select * from \"/etc/passwd\"", "select * from 'file:///etc/hosts.csv'", "select * from read_csv('/etc/passwd')"] {
+    for sql in [
+        "select * from '/etc/passwd'",
+        "select * from \"/etc/passwd\"",
+        "select * from 'file:///etc/hosts.csv'",
+        "select * from read_csv('/etc/passwd')",
+    ] {
         let message = refused(&town, sql).await;
-        assert!(message.contains("not found") || message.contains("expected") || message.contains("Expected"), "{sql}: {message}");
+        assert!(
+            message.contains("not found") || message.contains("expected") || message.contains("Expected"),
+            "{sql}: {message}"
+        );
     }
     assert_eq!(ask_under(limits(), &town, HOME, "select 1").await.expect("answers"), "1\n");
 }

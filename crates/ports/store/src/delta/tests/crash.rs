@@ -4,6 +4,9 @@
 //! is at a version that was acknowledged, or at the one that was being tried;
 //! files and positions agree with the list; and what was read once stays.
 
+use host::RealDisk;
+
+use super::watched::Watched;
 use super::*;
 
 /// One step of a life.
@@ -45,12 +48,12 @@ fn files_of(version: i64) -> Vec<FileEntry> {
 }
 
 /// Lives until the end or the crash; the newest version acknowledged, -1 if not even opened.
-async fn live(disk: &SimDisk) -> i64 {
-    let Ok(mut table) = open(&store(disk)).await else { return -1 };
+async fn live(store: &DiskStore, life: &[Step]) -> i64 {
+    let Ok(mut table) = open(store).await else { return -1 };
     let mut acknowledged = 0;
-    for step in LIFE {
+    for step in life {
         let done = match step {
-            Step::Commit(number) => table.commit(step_change(number)).await.map(|_| acknowledged = i64::from(number)),
+            Step::Commit(number) => table.commit(step_change(*number)).await.map(|_| acknowledged = i64::from(*number)),
             Step::Checkpoint => table.checkpoint().await,
             Step::Trim => table.trim_log(table.version()).await.map(|_| ()),
         };
@@ -62,8 +65,8 @@ async fn live(disk: &SimDisk) -> i64 {
 }
 
 /// Opens, compares with the oracle, and gives the version found.
-async fn inspect(disk: &SimDisk, what: &str) -> i64 {
-    let mut table = open(&store(disk)).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+async fn inspect(store: &DiskStore, what: &str) -> i64 {
+    let mut table = open(store).await.unwrap_or_else(|error| panic!("{what}: {error}"));
     let version = table.version();
     assert_eq!(table.files().to_vec(), files_of(version), "{what}: files of version {version}");
     let position = (version > 0).then_some(version);
@@ -76,7 +79,7 @@ async fn inspect(disk: &SimDisk, what: &str) -> i64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_at_any_operation_leaves_a_version_and_loses_nothing_acknowledged() {
     let whole = sim();
-    assert_eq!(live(&whole).await, 5);
+    assert_eq!(live(&store(&whole), &LIFE).await, 5);
     let operations = whole.log();
     for (number, line) in operations.iter().enumerate() {
         println!("boundary {number:3} {line}");
@@ -84,7 +87,7 @@ async fn a_crash_at_any_operation_leaves_a_version_and_loses_nothing_acknowledge
     for (number, line) in operations.iter().enumerate() {
         let disk = sim();
         disk.crash_at(number as u64);
-        let acknowledged = live(&disk).await;
+        let acknowledged = live(&store(&disk), &LIFE).await;
         assert!(disk.crashed());
         let survivors = [
             ("nothing unsynced", disk.power_cycle(0)),
@@ -94,19 +97,40 @@ async fn a_crash_at_any_operation_leaves_a_version_and_loses_nothing_acknowledge
         ];
         for (kept, after) in survivors {
             let what = format!("boundary {number} ({line}), kept: {kept}");
-            let version = inspect(&after, &what).await;
+            let version = inspect(&store(&after), &what).await;
             let expected = acknowledged.max(0)..=acknowledged + 1;
             assert!(expected.contains(&version), "{what}: version {version}, acknowledged {acknowledged}");
             // What a start has seen and built upon does not go away with the next power loss.
             let later = after.power_cycle(0);
-            assert_eq!(inspect(&later, &format!("{what}, then power loss")).await, version);
+            assert_eq!(inspect(&store(&later), &format!("{what}, then power loss")).await, version);
             // The interrupted commit is tried again and everything after it.
             let mut table = open(&store(&later)).await.expect("opens");
             for number in 1..=5 {
                 table.commit(step_change(number)).await.unwrap_or_else(|error| panic!("{what}: {error}"));
             }
-            assert_eq!(inspect(&later, &format!("{what}, tried again")).await, 5);
+            assert_eq!(inspect(&store(&later), &format!("{what}, tried again")).await, 5);
         }
+    }
+}
+
+/// The same on the machine's own disk, for a killed process.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_killed_at_any_call_to_a_real_disk_leaves_a_version() {
+    let life = [Step::Commit(1), Step::Checkpoint, Step::Commit(2)];
+    let real = |dir: &tempfile::TempDir| Arc::new(RealDisk::open(dir.path()).expect("opens"));
+    let whole = tempfile::tempdir().expect("makes a directory");
+    let watched = Watched::new(real(&whole));
+    assert_eq!(live(&DiskStore::new(watched.clone(), clock()), &life).await, 2);
+    let calls = watched.calls();
+    println!("{calls} calls");
+    for at in 0..calls {
+        let dir = tempfile::tempdir().expect("makes a directory");
+        let disk = Watched::new(real(&dir));
+        disk.kill_at(at);
+        let acknowledged = live(&DiskStore::new(disk, clock()), &life).await;
+        let after = DiskStore::new(real(&dir), clock());
+        let version = inspect(&after, &format!("killed at call {at}")).await;
+        assert!((acknowledged.max(0)..=acknowledged + 1).contains(&version), "call {at}: {version}");
     }
 }
 

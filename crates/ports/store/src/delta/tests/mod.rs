@@ -1,8 +1,8 @@
 //! The Delta half against time, power loss, damage and other writers.
 //!
-//! Read: this file (the words of the tests), `day_one.rs` (what a checkpoint
-//! keeps), `commits.rs`, `crash.rs`, `race.rs`, `disk_store.rs`, `speed.rs`
-//! (measures, on demand).
+//! Read: this file (the words of the tests), `watched.rs` (a disk that is
+//! interrupted), `day_one.rs` (what a checkpoint keeps), `commits.rs`,
+//! `crash.rs`, `race.rs`, `disk_store.rs`, `speed.rs` (measures, on demand).
 
 mod commits;
 mod crash;
@@ -10,6 +10,7 @@ mod day_one;
 mod disk_store;
 mod race;
 mod speed;
+mod watched;
 
 use std::sync::Arc;
 

@@ -1,101 +1,28 @@
 //! Two writers of one table: at every call to the disk that one commit makes,
 //! another writer's whole commit comes in between.
 
-use std::io;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use host::Kind;
 
-use host::{Entry, Kind, Lock};
-
+use super::watched::Watched;
 use super::*;
-
-type Intrusion = Box<dyn FnOnce() + Send>;
-
-/// A disk on which something happens just before call number `at`.
-struct Interrupted {
-    disk: SimDisk,
-    calls: AtomicUsize,
-    at: AtomicUsize,
-    intrusion: Mutex<Option<Intrusion>>,
-}
-
-impl Interrupted {
-    fn new(disk: &SimDisk) -> Arc<Interrupted> {
-        let (calls, at) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
-        Arc::new(Interrupted { disk: disk.clone(), calls, at, intrusion: Mutex::default() })
-    }
-
-    /// Counts from here; `intrusion` comes before call number `at`.
-    fn interrupt(&self, at: usize, intrusion: Intrusion) {
-        self.calls.store(0, Ordering::SeqCst);
-        *self.intrusion.lock().expect("no holder panics") = Some(intrusion);
-        self.at.store(at, Ordering::SeqCst);
-    }
-
-    fn call(&self) -> &SimDisk {
-        if self.calls.fetch_add(1, Ordering::SeqCst) == self.at.load(Ordering::SeqCst) {
-            let intrusion = self.intrusion.lock().expect("no holder panics").take();
-            if let Some(intrusion) = intrusion {
-                intrusion();
-            }
-        }
-        &self.disk
-    }
-}
-
-impl Disk for Interrupted {
-    fn read(&self, path: &str, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-        self.call().read(path, offset, len)
-    }
-    fn size(&self, path: &str) -> io::Result<u64> {
-        self.call().size(path)
-    }
-    fn list(&self, dir: &str) -> io::Result<Vec<Entry>> {
-        self.call().list(dir)
-    }
-    fn create(&self, path: &str, preallocate: u64) -> io::Result<()> {
-        self.call().create(path, preallocate)
-    }
-    fn make_dir(&self, dir: &str) -> io::Result<()> {
-        self.call().make_dir(dir)
-    }
-    fn write_at(&self, path: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.call().write_at(path, offset, bytes)
-    }
-    fn sync(&self, path: &str) -> io::Result<()> {
-        self.call().sync(path)
-    }
-    fn sync_dir(&self, dir: &str) -> io::Result<()> {
-        self.call().sync_dir(dir)
-    }
-    fn rename(&self, from: &str, to: &str, replace: bool) -> io::Result<()> {
-        self.call().rename(from, to, replace)
-    }
-    fn remove(&self, path: &str) -> io::Result<()> {
-        self.call().remove(path)
-    }
-    fn lock(&self, path: &str) -> io::Result<Box<dyn Lock>> {
-        self.call().lock(path)
-    }
-}
 
 /// What both writers' commits came to, and the table after them.
 struct Ended {
     ours: crate::Result<Outcome>,
-    theirs: Outcome,
+    /// None if our commit made fewer calls.
+    theirs: Option<crate::Result<Outcome>>,
     files: Vec<FileEntry>,
-    interrupted: bool,
 }
 
 /// Commits `ours` while `theirs` comes in before call number `at`.
-async fn race(at: usize, faults: Faults, base: Change, ours: Change, theirs: Change) -> Ended {
+async fn race(at: usize, faults: Faults, ours: Change, theirs: Change) -> Ended {
     let sim = sim();
-    let disk = Interrupted::new(&sim);
+    let disk = Watched::new(Arc::new(sim.clone()));
     let table = Table::Readings;
     let shared = DiskStore::new(disk.clone(), clock());
     let opened = DeltaTable::open_with(&shared, NAME, &table.schema(), table.partitioned(), faults).await;
     let mut first = opened.expect("makes the table");
-    first.commit(base).await.expect("commits");
+    first.commit(change([1, 2], [], 1)).await.expect("commits");
     let mut second = open(&store(&sim)).await.expect("opens");
     // Both know the same version, and the first has looked at the positions.
     first.txn(LANE).await.expect("reads");
@@ -104,29 +31,40 @@ async fn race(at: usize, faults: Faults, base: Change, ours: Change, theirs: Cha
     let intrusion = move || {
         let run = move || {
             let runtime = tokio::runtime::Runtime::new().expect("starts");
-            let outcome = runtime.block_on(second.commit(theirs)).expect("the other writer is not disturbed");
-            answer.send(outcome).expect("is waited for");
+            answer.send(runtime.block_on(second.commit(theirs))).expect("is waited for");
         };
         std::thread::spawn(run).join().expect("does not panic");
+        Ok(())
     };
-    disk.interrupt(at, Box::new(intrusion));
+    disk.once_at(at, Box::new(intrusion));
     let ours = first.commit(ours).await;
-    let interrupted = disk.intrusion.lock().expect("no holder panics").is_none();
-    let theirs = if interrupted { answered.recv().expect("was sent") } else { Outcome::AlreadyIn };
+    let theirs = disk.happened().then(|| answered.recv().expect("was sent"));
     let again = open(&store(&sim)).await.expect("opens");
     assert_eq!(again.verify_log().await.expect("reads"), [], "call {at}");
-    Ended { ours, theirs, files: again.files().to_vec(), interrupted }
+    Ended { ours, theirs, files: again.files().to_vec() }
 }
 
 /// Runs a race at every call until the first commit makes no more of them.
-async fn races(faults: Faults, ours: Change, theirs: Change, mut judge: impl FnMut(usize, Ended)) -> usize {
+async fn races(
+    faults: Faults,
+    ours: Change,
+    theirs: Change,
+    mut judge: impl FnMut(&str, Option<Outcome>, Option<Outcome>, Vec<FileEntry>),
+) -> usize {
     for at in 0.. {
-        let ended = race(at, faults, change([1, 2], [], 1), ours.clone(), theirs.clone()).await;
-        if !ended.interrupted {
-            assert!(at > 10, "only {at} calls to the disk were seen");
+        let ended = race(at, faults, ours.clone(), theirs.clone()).await;
+        let Some(their_result) = ended.theirs else {
+            assert!(at >= 8, "only {at} calls to the disk were seen");
             return at;
-        }
-        judge(at, ended);
+        };
+        let outcome = |result: crate::Result<Outcome>| match result {
+            Ok(outcome) => Some(outcome),
+            Err(error) => {
+                assert_eq!(error.kind(), Kind::Conflict, "call {at}: {error}");
+                None
+            }
+        };
+        judge(&format!("call {at}"), outcome(ended.ours), outcome(their_result), ended.files);
     }
     unreachable!("a commit makes a bounded number of calls")
 }
@@ -135,15 +73,14 @@ async fn races(faults: Faults, ours: Change, theirs: Change, mut judge: impl FnM
 async fn of_two_writers_with_the_same_rows_only_one_gets_them_in() {
     let (ours, theirs) = (change([20], [], 2), change([30], [], 2));
     let mut won = [0, 0];
-    let calls = races(Faults::default(), ours, theirs, |at, ended| {
-        let ours = ended.ours.unwrap_or_else(|error| panic!("call {at}: {error}"));
-        let expected = match (ours, ended.theirs) {
-            (Outcome::Committed(2), Outcome::AlreadyIn) => entries([1, 2, 20]),
-            (Outcome::AlreadyIn, Outcome::Committed(2)) => entries([1, 2, 30]),
-            both => panic!("call {at}: {both:?}"),
+    let calls = races(Faults::default(), ours, theirs, |at, ours, theirs, files| {
+        let (winner, expected) = match (ours, theirs) {
+            (Some(Outcome::Committed(2)), Some(Outcome::AlreadyIn)) => (0, entries([1, 2, 20])),
+            (Some(Outcome::AlreadyIn), Some(Outcome::Committed(2))) => (1, entries([1, 2, 30])),
+            both => panic!("{at}: {both:?}"),
         };
-        won[usize::from(ours == Outcome::AlreadyIn)] += 1;
-        assert_eq!(ended.files, expected, "call {at}");
+        won[winner] += 1;
+        assert_eq!(files, expected, "{at}");
     })
     .await;
     println!("{calls} calls: first writer won {}, second {}", won[0], won[1]);
@@ -154,58 +91,32 @@ async fn of_two_writers_with_the_same_rows_only_one_gets_them_in() {
 async fn writers_of_different_rows_both_get_in() {
     let mut theirs = change([30], [], 5);
     theirs.txns[0].0 = "meterhouse/e1/lane/1".into();
-    races(Faults::default(), change([20], [], 2), theirs, |at, ended| {
-        let ours = ended.ours.unwrap_or_else(|error| panic!("call {at}: {error}"));
-        assert!(matches!((ours, ended.theirs), (Outcome::Committed(2 | 3), Outcome::Committed(2 | 3))), "call {at}");
-        assert_eq!(ended.files, entries([1, 2, 20, 30]), "call {at}");
+    races(Faults::default(), change([20], [], 2), theirs, |at, ours, theirs, files| {
+        let both = (ours.expect("no conflict"), theirs.expect("no conflict"));
+        let committed = |outcome| matches!(outcome, Outcome::Committed(2 | 3));
+        assert!(committed(both.0) && committed(both.1) && both.0 != both.1, "{at}: {both:?}");
+        assert_eq!(files, entries([1, 2, 20, 30]), "{at}");
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_is_rewritten_by_one_writer_only() {
-    let mut ours = change([20], [1, 2], 0);
+    let (mut ours, mut theirs) = (change([20], [1, 2], 0), change([30], [2], 0));
     ours.txns.clear();
-    let mut theirs = change([30], [2], 0);
     theirs.txns.clear();
-    for at in 0.. {
-        let sim_base = change([1, 2], [], 1);
-        let ended = race_or_conflict(at, sim_base, ours.clone(), theirs.clone()).await;
-        let Some(ended) = ended else { break };
-        match ended.ours {
-            Ok(_) => panic!("call {at}: the other writer cannot have committed before"),
-            Err(error) => assert_eq!(error.kind(), Kind::Conflict, "call {at}"),
-        }
-        assert_eq!(ended.files, entries([1, 30]), "call {at}");
-    }
-}
-
-/// As [`race`]; none once the other writer comes too late to be first.
-async fn race_or_conflict(at: usize, base: Change, ours: Change, theirs: Change) -> Option<Ended> {
-    let probe = race_lenient(at, base, ours, theirs).await;
-    probe.filter(|ended| matches!(ended.theirs, Outcome::Committed(_)))
-}
-
-/// The other writer's refusal counts as not having come.
-async fn race_lenient(at: usize, base: Change, ours: Change, theirs: Change) -> Option<Ended> {
-    let sim = sim();
-    let disk = Interrupted::new(&sim);
-    let mut first = open(&DiskStore::new(disk.clone(), clock())).await.expect("makes the table");
-    first.commit(base).await.expect("commits");
-    let mut second = open(&store(&sim)).await.expect("opens");
-    let (answer, answered) = std::sync::mpsc::channel();
-    let intrusion = move || {
-        let run = move || {
-            let runtime = tokio::runtime::Runtime::new().expect("starts");
-            answer.send(runtime.block_on(second.commit(theirs))).expect("is waited for");
+    let mut won = [0, 0];
+    races(Faults::default(), ours, theirs, |at, ours, theirs, files| {
+        let (winner, expected) = match (ours, theirs) {
+            (Some(Outcome::Committed(2)), None) => (0, entries([20])),
+            (None, Some(Outcome::Committed(2))) => (1, entries([1, 30])),
+            both => panic!("{at}: {both:?}"),
         };
-        std::thread::spawn(run).join().expect("does not panic");
-    };
-    disk.interrupt(at, Box::new(intrusion));
-    let ours = first.commit(ours).await;
-    let theirs = answered.try_recv().ok()?.ok()?;
-    let again = open(&store(&sim)).await.expect("opens");
-    Some(Ended { ours, theirs, files: again.files().to_vec(), interrupted: true })
+        won[winner] += 1;
+        assert_eq!(files, expected, "{at}");
+    })
+    .await;
+    assert!(won[0] > 0 && won[1] > 0);
 }
 
 /// The planted mistake lets rows in twice: the trials must be able to see it.
@@ -213,8 +124,8 @@ async fn race_lenient(at: usize, base: Change, ours: Change, theirs: Change) -> 
 async fn without_reading_positions_again_rows_get_in_twice() {
     let faults = Faults { txn_not_read_again: true };
     let mut doubled = 0;
-    races(faults, change([20], [], 2), change([30], [], 2), |_, ended| {
-        doubled += usize::from(ended.files == entries([1, 2, 20, 30]));
+    races(faults, change([20], [], 2), change([30], [], 2), |_, _, _, files| {
+        doubled += usize::from(files == entries([1, 2, 20, 30]));
     })
     .await;
     assert!(doubled > 0);

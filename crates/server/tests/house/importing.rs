@@ -1,0 +1,91 @@
+//! Files in: counted once, corrected by message time, the same in any order.
+
+use crate::street::{House, nem12, path, shared};
+
+#[test]
+fn a_file_imported_twice_changes_nothing_and_is_said_so() {
+    let house = House::new();
+    let file = house.file("a.csv", nem12("1.5", "20040418203500"));
+    assert_eq!(house.import(&file), [48, 0, 0, 0]);
+    let before = house.verified();
+    let again = house.says(&["import", path(&file)]);
+    assert!(again.contains("seen before as source 1, nothing changed"), "{again}");
+    assert_eq!(house.verified()["state_hash"], before["state_hash"]);
+}
+
+#[test]
+fn a_correction_stands_whatever_comes_after_it_and_both_versions_are_readable() {
+    let house = House::new();
+    let a = nem12("1.5", "20040418203500");
+    let first = house.file("a.csv", &a);
+    let correcting = house.file("b.csv", nem12("2.5", "20040419203500"));
+    let resaved = house.file("a_resaved.csv", a.replace('\n', "\r\n"));
+    assert_eq!(house.import(&first), [48, 0, 0, 0]);
+    assert_eq!(house.import(&correcting), [0, 0, 48, 0]);
+    assert_eq!(house.import(&first), [0, 0, 0, 0]);
+    assert_eq!(house.import(&resaved), [0, 48, 0, 0]);
+    let sums =
+        "select (select sum(quantity) from readings) as now, (select sum(quantity) from readings_history) as before";
+    assert_eq!(house.says(&["sql", "--format", "csv", sums]), "now,before\n120,72\n");
+    house.verified();
+}
+
+#[test]
+fn an_older_version_that_comes_late_does_not_stand() {
+    let house = House::new();
+    let newer = house.file("b.csv", nem12("2.5", "20040419203500"));
+    let older = house.file("a.csv", nem12("1.5", "20040418203500"));
+    assert_eq!(house.import(&newer), [48, 0, 0, 0]);
+    assert_eq!(house.import(&older), [0, 0, 48, 0]);
+    assert_eq!(house.says(&["sql", "--format", "csv", "select sum(quantity) as now from readings"]), "now\n120\n");
+}
+
+#[test]
+fn all_files_together_end_in_the_same_state_in_any_order() {
+    let Some(files) = shared("nem12") else { return };
+    let mut hashes = Vec::new();
+    for turn in 0..3 {
+        let house = House::new();
+        let mut files = files.clone();
+        let places = files.len();
+        files.rotate_left(turn * places / 3);
+        if turn % 2 == 1 {
+            files.reverse();
+        }
+        let arguments: Vec<&str> = std::iter::once("import").chain(files.iter().map(|file| path(file))).collect();
+        // One by one, so that the order is ours: a single call sorts by name.
+        for group in arguments[1..].chunks(22) {
+            let mut call = vec!["import"];
+            call.extend(group);
+            house.says(&call);
+        }
+        let report = house.verified();
+        hashes.push((report["state_hash"].clone(), report["readings"].clone(), report["earlier_versions"].clone()));
+    }
+    assert!(hashes.windows(2).all(|pair| pair[0] == pair[1]), "{hashes:?}");
+}
+
+#[test]
+fn an_export_gives_back_the_digits_that_came_in() {
+    let house = House::new();
+    house.import(&house.file("a.csv", nem12("19.150", "20040418203500")));
+    let export = house.says(&["export", "readings", "--format", "csv", "--point", "CCCC123456"]);
+    let mut lines = export.lines();
+    assert_eq!(lines.next(), Some("point,device,register,start,end,value,unit,quality,reason"));
+    assert_eq!(lines.next(), Some("CCCC123456,METSER123,E1,2004-04-16T14:00:00Z,2004-04-16T14:30:00Z,19.150,kWh,A,"));
+    assert_eq!(lines.count(), 47);
+    let parsed = house.says(&["parse", path(&house.dir.path().join("a.csv"))]);
+    assert_eq!(parsed, export);
+}
+
+#[test]
+fn a_file_without_its_header_commits_no_reading_and_says_why() {
+    let house = House::new();
+    let headless = nem12("1", "20040418203500").split_once('\n').expect("lines").1.to_owned();
+    let file = house.file("headless.csv", headless);
+    assert_eq!(house.import(&file), [0, 0, 0, 1]);
+    assert_eq!(house.run(&["import", path(&house.file("again.csv", "200,X\n"))]).status.code(), Some(3));
+    let shown = house.says(&["refused", "show", "1"]);
+    assert!(shown.contains("line 1") && shown.contains("nem12.no_header"), "{shown}");
+    assert!(house.says(&["refused", "list"]).contains("headless.csv"));
+}

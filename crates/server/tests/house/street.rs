@@ -1,0 +1,154 @@
+//! What the tests stand on: a directory, the binary, a server, small files.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// A data directory of its own, gone with the test.
+pub struct House {
+    pub dir: TempDir,
+}
+
+impl House {
+    pub fn new() -> House {
+        House { dir: TempDir::new().expect("a temp directory") }
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Writes a file beside the data directory.
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, content).expect("writes");
+        path
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_meterhouse"));
+        command
+            .arg("--data-dir")
+            .arg(self.data())
+            .args(arguments)
+            .env_remove("METERHOUSE_SERVER")
+            .env_remove("RUST_LOG");
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the binary starts")
+    }
+
+    /// Standard output of a command that must succeed.
+    pub fn says(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// Imports one file; gives (accepted, duplicate, corrected, refused).
+    pub fn import(&self, file: &Path) -> [i64; 4] {
+        let output = self.run(&["--json", "import", path(file)]);
+        let outcomes: serde_json::Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{}: {}", file.display(), text(&output.stderr)));
+        ["accepted", "duplicate", "corrected", "refused"].map(|count| outcomes[0][count].as_i64().expect("a count"))
+    }
+
+    /// What `verify` reports; it must find nothing wrong.
+    pub fn verified(&self) -> serde_json::Value {
+        let said = self.says(&["--json", "verify"]);
+        serde_json::from_str(&said).expect("verify speaks JSON")
+    }
+
+    pub fn serve(&self) -> Server {
+        let token = self.says(&["token", "create", "--scopes", "read,write"]).trim().to_owned();
+        let mut child = self
+            .command(&["serve", "--listen", "127.0.0.1:0"])
+            .stderr(Stdio::piped())
+            .env("RUST_LOG", "info")
+            .spawn()
+            .expect("the server starts");
+        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+        let address = loop {
+            let line = lines.next().expect("the server says where it listens").expect("text");
+            if let Some((_, rest)) = line.split_once("address=") {
+                break rest.split_whitespace().next().expect("an address").to_owned();
+            }
+        };
+        // Its log must go on being read, or the server waits for room in the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Server { child, url: format!("http://{address}"), token }
+    }
+}
+
+pub struct Server {
+    pub child: Child,
+    pub url: String,
+    pub token: String,
+}
+
+impl Server {
+    /// Sends SIGTERM and waits for the end.
+    pub fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
+        for _ in 0..600 {
+            if let Some(status) = self.child.try_wait().expect("waits") {
+                assert!(status.success(), "the server drains: {status}");
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let _ = self.child.kill();
+        panic!("the server did not drain in 30 s");
+    }
+
+    /// Arguments that make a command talk to this server.
+    pub fn with<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
+        let mut all = vec!["--server", &self.url, "--token", &self.token];
+        all.extend(arguments);
+        all
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+pub fn path(path: &Path) -> &str {
+    path.to_str().expect("test paths are text")
+}
+
+/// One day of half-hours of one meter; `updated` is its UpdateDateTime.
+pub fn nem12(value: &str, updated: &str) -> String {
+    let values = vec![value; 48].join(",");
+    format!(
+        "100,NEM12,200404201300,MDA1,Ret1\n200,CCCC123456,E1,001,E1,N1,METSER123,kWh,30,\n\
+         300,20040417,{values},A,,,{updated},20040419003500\n900\n"
+    )
+}
+
+/// Files of others, where they are present.
+pub fn shared(folder: &str) -> Option<Vec<PathBuf>> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(folder);
+    let Ok(entries) = std::fs::read_dir(&dir) else {
+        eprintln!("skipped: {} is not present", dir.display());
+        return None;
+    };
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("readable").path())
+        .filter(|path| path.extension().is_some_and(|e| e == "csv") && !path.to_string_lossy().contains(".expected."))
+        .collect();
+    files.sort();
+    Some(files)
+}
