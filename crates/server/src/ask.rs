@@ -5,6 +5,7 @@ use std::sync::Arc;
 use meter::TenantId;
 use store::Snapshot;
 
+use crate::cli::Common;
 use crate::remote::{Remote, escaped};
 use crate::settings::Settings;
 
@@ -43,13 +44,14 @@ impl Asked {
 
 /// Asks a snapshot of the local lake.
 pub async fn lake(
+    common: &Common,
     snapshot: Arc<Snapshot>,
     tenant: TenantId,
     settings: &Settings,
     sql: &str,
 ) -> anyhow::Result<Vec<Asked>> {
     let mut bytes = Vec::new();
-    crate::sql::answer(snapshot, tenant, settings, sql, query::Format::Json, &mut bytes).await?;
+    crate::sql::answer(common, snapshot, tenant, settings, sql, query::Format::Json, &mut bytes).await?;
     rows(&bytes)
 }
 

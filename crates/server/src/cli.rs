@@ -76,6 +76,9 @@ pub enum Command {
     /// Read every stored byte again and check that all agrees.
     #[command(after_help = "Exit code 0: all is well. 5: damage was found, each place is named.")]
     Verify,
+    /// Print the views with which DuckDB reads the lake, waiting corrections applied.
+    #[command(after_help = "Example: meterhouse view > views.sql; duckdb -init views.sql")]
+    View,
     /// Make, list and revoke tokens.
     #[command(subcommand)]
     Token(Token),

@@ -42,7 +42,7 @@ pub async fn demo(mut common: Common, settings: Settings, command: Demo) -> anyh
         registry::issue(house.registry.as_ref(), house.entropy.as_ref(), house.clock.as_ref(), tenant, scopes, "demo")?;
     let token = issued.text.reveal().to_owned();
     let now = house.clock.now();
-    let server = Server::start(house, &settings, command.listen).await?;
+    let server = Server::start(house, &settings, &common.data_dir, command.listen).await?;
     let url = format!("http://{}", server.address);
     println!("meterhouse listens on {url}, data in {}", common.data_dir.display());
 

@@ -27,7 +27,7 @@ pub async fn readings(common: Common, settings: Settings, command: ExportReading
         }
     } else {
         let (snapshot, tenant) = sql::local(&common, &settings).await?;
-        let engine = Engine::new(sql::limits(&settings))?;
+        let engine = Engine::new(sql::limits(&settings, &common.data_dir))?;
         engine.session(Principal { tenant }, snapshot).export_readings(&selection, &mut out).await?;
     }
     out.flush()?;

@@ -105,7 +105,7 @@ async fn locally(
     let lake = running.finish().await?;
     bar.finish_and_clear();
     let sql = counts_sql(&taken);
-    let answers = ask::lake(lake.snapshot(), tenant, settings, &sql).await?;
+    let answers = ask::lake(common, lake.snapshot(), tenant, settings, &sql).await?;
     front.journal.close().await?;
     Ok((taken, answers))
 }

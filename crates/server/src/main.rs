@@ -23,6 +23,7 @@ mod sql;
 mod export;
 mod refused;
 mod verify;
+mod view;
 mod token;
 mod demo;
 
@@ -54,6 +55,7 @@ fn run(cli: cli::Cli) -> anyhow::Result<ExitCode> {
             Command::Sql { query, format } => sql::sql(common, settings, &query, format).await,
             Command::Export(cli::Export::Readings(command)) => export::readings(common, settings, command).await,
             Command::Refused(command) => refused::refused(common, settings, command).await,
+            Command::View => view::view(&common),
             Command::Verify => verify::verify(common, settings).await,
             Command::Token(command) => token::token(common, settings, command),
             Command::Demo(command) => demo::demo(common, settings, command).await,

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +35,8 @@ pub async fn serve(common: Common, settings: Settings, listen: Option<SocketAddr
             _ = tokio::signal::ctrl_c() => {}
         }
     };
-    let server = Server::start(house, &settings, listen.unwrap_or(settings.server.http_listen)).await?;
+    let server =
+        Server::start(house, &settings, &common.data_dir, listen.unwrap_or(settings.server.http_listen)).await?;
     info!(address = %server.address, data_dir = %common.data_dir.display(), "meterhouse serves");
     server.run(stop).await?;
     Ok(ExitCode::SUCCESS)
@@ -52,7 +54,12 @@ pub struct Server {
 }
 
 impl Server {
-    pub async fn start(house: wire::House, settings: &Settings, listen: SocketAddr) -> anyhow::Result<Server> {
+    pub async fn start(
+        house: wire::House,
+        settings: &Settings,
+        data_dir: &Path,
+        listen: SocketAddr,
+    ) -> anyhow::Result<Server> {
         let listener = TcpListener::bind(listen).await.map_err(|error| {
             Taken(format!(
                 "cannot listen on {listen}: {error}; stop what listens there or choose another with --listen"
@@ -73,7 +80,7 @@ impl Server {
             limits: limits.clone(),
         });
         let web = web::router(web::Parts {
-            engine: query::Engine::new(sql::limits(settings))?,
+            engine: query::Engine::new(sql::limits(settings, data_dir))?,
             reader: front.reader.clone(),
             authenticator,
             seen: seen(running.progress.clone()),

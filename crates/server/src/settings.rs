@@ -63,6 +63,7 @@ pub struct Maintain {
 #[serde(deny_unknown_fields)]
 pub struct Query {
     pub memory_bytes_max: usize,
+    pub spill_bytes_max: u64,
     pub time_max_ms: u64,
     pub rows_max: u64,
     pub concurrent_max: usize,

@@ -2,12 +2,13 @@
 
 use std::io::Write;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use meter::TenantId;
-use query::{Engine, Format, Principal};
+use query::{Engine, Format, Principal, Spill};
 use store::Snapshot;
 
 use crate::ask::{self, Asked};
@@ -31,7 +32,7 @@ pub async fn sql(common: Common, settings: Settings, query: &str, format: SqlFor
         out.write_all(&remote.get(&path).await?.good()?)?;
     } else {
         let (snapshot, tenant) = local(&common, &settings).await?;
-        answer(snapshot, tenant, &settings, query, format, &mut out).await?;
+        answer(&common, snapshot, tenant, &settings, query, format, &mut out).await?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
@@ -53,11 +54,12 @@ pub async fn ask(common: &Common, settings: &Settings, query: &str) -> anyhow::R
         return ask::server(&Remote::new(server, common.token.as_deref())?, query, None).await;
     }
     let (snapshot, tenant) = local(common, settings).await?;
-    ask::lake(snapshot, tenant, settings, query).await
+    ask::lake(common, snapshot, tenant, settings, query).await
 }
 
 /// Answers from a snapshot into `out`, piece by piece.
 pub async fn answer(
+    common: &Common,
     snapshot: Arc<Snapshot>,
     tenant: TenantId,
     settings: &Settings,
@@ -65,20 +67,21 @@ pub async fn answer(
     format: Format,
     out: &mut (dyn Write + Send),
 ) -> anyhow::Result<()> {
-    let engine = Engine::new(limits(settings))?;
+    let engine = Engine::new(limits(settings, &common.data_dir))?;
     let session = engine.session(Principal { tenant }, snapshot);
     session.query(query).await?.write(format, out).await?;
     Ok(())
 }
 
 /// What queries may cost, as the settings say.
-pub fn limits(settings: &Settings) -> query::Limits {
+pub fn limits(settings: &Settings, data_dir: &Path) -> query::Limits {
     let at_least_one = |count: usize| NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN);
     query::Limits {
         queries_max: at_least_one(settings.query.concurrent_max),
         memory_bytes_max: settings.query.memory_bytes_max,
         rows_max: settings.query.rows_max,
         time_max: Duration::from_millis(settings.query.time_max_ms),
+        spill: Some(Spill { directory: data_dir.join(wire::SPILL_DIR), bytes_max: settings.query.spill_bytes_max }),
         ..query::Limits::default()
     }
 }

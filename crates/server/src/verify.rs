@@ -140,7 +140,7 @@ async fn agree(common: &Common, settings: &Settings, report: &mut Report) -> any
     let end = journal::Journal::end(front.journal.as_ref()).await;
     let mut sources = 0;
     for tenant in tenants {
-        let counts = counts(lake.snapshot(), tenant.id, settings).await?;
+        let counts = counts(common, lake.snapshot(), tenant.id, settings).await?;
         sources += counts.sources;
         counts.compare(&tenant.name, report);
         report.readings += counts.readings;
@@ -156,7 +156,12 @@ async fn agree(common: &Common, settings: &Settings, report: &mut Report) -> any
     Ok(())
 }
 
-async fn counts(snapshot: Arc<Snapshot>, tenant: TenantId, settings: &Settings) -> anyhow::Result<Counts> {
+async fn counts(
+    common: &Common,
+    snapshot: Arc<Snapshot>,
+    tenant: TenantId,
+    settings: &Settings,
+) -> anyhow::Result<Counts> {
     let sql = "select (select count(distinct seq) from sources) as sources, \
         (select sum(accepted) from sources) as accepted, (select sum(corrected) from sources) as corrected, \
         (select sum(refused) from sources) as refused, (select sum(events) from sources) as events, \
@@ -165,7 +170,7 @@ async fn counts(snapshot: Arc<Snapshot>, tenant: TenantId, settings: &Settings) 
         (select count(*) from refused where code = 'more') as refused_cut, \
         (select count(*) from (select distinct channel from readings) r left join channels c \
          on r.channel = c.channel where c.channel is null) as nameless";
-    let rows = ask::lake(snapshot, tenant, settings, sql).await?;
+    let rows = ask::lake(common, snapshot, tenant, settings, sql).await?;
     let row = rows.first().context("counts have one row")?;
     let number = |name: &str| row.number(name).unwrap_or(0);
     Ok(Counts {

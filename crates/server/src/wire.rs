@@ -23,6 +23,8 @@ use crate::settings::Settings;
 
 const LOCK: &str = "lock";
 pub const LAKE_DIR: &str = "lake";
+/// Where queries sort what does not fit into memory; empty between runs.
+pub const SPILL_DIR: &str = "spill";
 
 /// A data directory with all its engines open.
 pub struct House {
@@ -58,6 +60,7 @@ pub async fn open(dir: &Path, settings: &Settings) -> anyhow::Result<House> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
     let format = format::open(disk.as_ref(), entropy.as_ref())?;
+    empty(&dir.join(SPILL_DIR))?;
     let registry = Sqlite::open(dir).context("registry")?;
     let journal_settings = journal_settings(settings);
     let journal = Local::open(disk.clone(), clock.clone(), entropy.clone(), journal_settings).context("journal")?;
@@ -76,6 +79,15 @@ pub async fn open(dir: &Path, settings: &Settings) -> anyhow::Result<House> {
         lake,
         lock,
     })
+}
+
+/// What a crash left of queries is of no use to anyone.
+fn empty(dir: &Path) -> anyhow::Result<()> {
+    let about = || format!("spill directory {}", dir.display());
+    if dir.exists() {
+        std::fs::remove_dir_all(dir).with_context(about)?;
+    }
+    std::fs::create_dir(dir).with_context(about)
 }
 
 fn journal_settings(settings: &Settings) -> journal::Settings {

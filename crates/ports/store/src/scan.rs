@@ -119,8 +119,14 @@ pub(crate) struct Rows {
     pub files: Arc<[FileEntry]>,
     /// Files hold no row of these keys that counts.
     pub without: Vec<Arc<[RowKey]>>,
-    /// Batches, and the keys whose rows in them do not count.
-    pub memory: Vec<(Vec<RecordBatch>, Vec<Arc<[RowKey]>>)>,
+    pub memory: Vec<Held>,
+}
+
+/// Rows held in memory.
+pub(crate) struct Held {
+    pub batches: Vec<RecordBatch>,
+    /// Rows of these keys do not count.
+    pub without: Vec<Arc<[RowKey]>>,
 }
 
 /// The parts of a scan.
@@ -155,7 +161,7 @@ pub(crate) fn parts(request: &ScanRequest, rows: Rows, stats: &Arc<ScanStats>) -
         let without = rows.without.iter().filter(touched).cloned().collect();
         parts.push(Part::of_file(&plan, entry, without));
     }
-    for (batches, without) in rows.memory {
+    for Held { batches, without } in rows.memory {
         if batches.iter().any(|batch| batch.num_rows() > 0) {
             parts.push(Part::of_memory(&plan, batches, without));
         }

@@ -15,7 +15,7 @@ use crate::lookup::Library;
 use crate::part::Part;
 use crate::position::Position;
 use crate::rows::batch_to_rows;
-use crate::scan::{Rows, ScanRequest, ScanStats, ScanTable, parts};
+use crate::scan::{Held, Rows, ScanRequest, ScanStats, ScanTable, parts};
 use crate::schema::Table;
 use crate::standing::{Sources, Standing};
 
@@ -119,7 +119,7 @@ impl Snapshot {
             pin: self.pin.clone(),
             files: self.files(table.stored()).clone(),
             without: Vec::new(),
-            memory: vec![(plain.clone(), Vec::new())],
+            memory: vec![Held { batches: plain.clone(), without: Vec::new() }],
         })
     }
 
@@ -130,10 +130,10 @@ impl Snapshot {
         let mut memory = Vec::new();
         for (place, layer) in layers.iter().enumerate() {
             let rows = if table == ScanTable::Readings { &layer.winners } else { &layer.losers };
-            memory.push((vec![rows.clone()], all[place + 1..].to_vec()));
+            memory.push(Held { batches: vec![rows.clone()], without: all[place + 1..].to_vec() });
         }
         if table == ScanTable::Readings {
-            memory.push((self.tail.readings.clone(), all.clone()));
+            memory.push(Held { batches: self.tail.readings.clone(), without: all.clone() });
         }
         Ok(Rows {
             library: self.library.clone(),

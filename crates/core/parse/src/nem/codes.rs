@@ -1,10 +1,19 @@
 //! The market's small vocabularies in our words (domain.md 1.4, 1.5, §8):
 //! quality methods, reason codes, datastream suffixes.
 
-use meter::{Flags, Flow, Quality, Unit};
+use meter::{Flags, Flow, Identity, Kind, Quality, Unit};
 
 use super::fault::{Fault, What, shown};
 use super::fields::{CODE_BYTES_MAX, text};
+
+/// A counter belongs to its device: at an exchange two of them are read at one
+/// instant. What flowed belongs to the point (D2).
+pub(super) fn identity_of(kind: Kind) -> Identity {
+    match kind {
+        Kind::Register => Identity::Device,
+        Kind::Interval | Kind::Spot => Identity::Point,
+    }
+}
 
 /// A quality method such as `A`, `S14` or `V`, judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use meter::{
     Timestamp, Unit,
 };
 
+use super::codes::identity_of;
 use super::day::Day;
 use super::fault::{Fault, Version, What, shown};
 use super::fields::{CODE_BYTES_MAX, NAME_BYTES_MAX, Row, required, text};
@@ -111,6 +112,7 @@ impl Intervals {
         if let (Some(read_at), Ok(value)) = (read_at, Decimal::parse_bytes(index)) {
             let estimated = code.eq_ignore_ascii_case("E");
             sink.reading(Reading {
+                identity: identity_of(Kind::Register),
                 reading_type: ReadingType { kind: Kind::Register, ..stream.reading_type() },
                 start: read_at,
                 span: Span::ZERO,

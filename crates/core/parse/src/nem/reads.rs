@@ -2,13 +2,11 @@
 //! sender was asked to do (550).
 //!
 //! The two reads and the consumption share the suffix as register; their kind
-//! tells them apart (D2 of the design).
+//! tells them apart, and the reads belong to their device (D2 of the design).
 
-use meter::{
-    Commodity, Decimal, Event, Flags, Identity, Kind, Phase, Place, Reading, ReadingType, Sink, Span, Timestamp, Unit,
-};
+use meter::{Commodity, Decimal, Event, Flags, Kind, Phase, Place, Reading, ReadingType, Sink, Span, Timestamp, Unit};
 
-use super::codes::{Method, direction, reason};
+use super::codes::{Method, direction, identity_of, reason};
 use super::fault::{Fault, Version, What};
 use super::fields::{CODE_BYTES_MAX, NAME_BYTES_MAX, Row, required, text};
 use super::intervals::describe_transaction;
@@ -195,7 +193,7 @@ impl<'a> Record<'a> {
             point: self.point,
             device: self.device,
             register: self.register,
-            identity: Identity::Point,
+            identity: identity_of(reading_type.kind),
             reading_type,
             start,
             span,

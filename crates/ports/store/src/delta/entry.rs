@@ -181,3 +181,61 @@ impl FileEntry {
 }
 
 const MICROS_PER_MILLI: i64 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key() -> impl Strategy<Value = FileKey> {
+        let start = Timestamp::MIN.0..=Timestamp::MAX.0;
+        (any::<i32>(), any::<i64>(), start).prop_map(|(tenant, channel, start)| FileKey {
+            tenant: TenantId(tenant),
+            channel: ChannelId(channel),
+            start: Timestamp(start),
+        })
+    }
+
+    fn entry() -> impl Strategy<Value = FileEntry> {
+        let sizes = (0..=i64::MAX as u64, 1..=i64::MAX as u64);
+        ("[a-z0-9=._-]{1,9}(/[a-z0-9=._-]{1,9}){0,2}", sizes, "[a-z0-9]{1,9}", 190_001..220_012, key(), key(), any::<[u8; 32]>())
+            .prop_map(|(path, (size, rows), group, month, low, high, blake3)| FileEntry {
+                path,
+                size,
+                rows,
+                group,
+                month,
+                low,
+                high,
+                blake3,
+            })
+    }
+
+    const SHAPE: Shape = Shape { tenant: true, channel: true, start: true, partitioned: true };
+
+    proptest! {
+        #[test]
+        fn a_file_reads_from_the_log_as_it_was_written(entry in entry()) {
+            let line = serde_json::to_string(&entry.to_add(SHAPE, true, 7)).expect("is JSON");
+            let add: Add = serde_json::from_str(&line).expect("is an action");
+            prop_assert_eq!(FileEntry::from_add(&add), Ok(entry));
+        }
+
+        #[test]
+        fn statistics_never_leave_a_row_out(entry in entry()) {
+            let stats: serde_json::Value = serde_json::from_str(&entry.stats(SHAPE)).expect("is JSON");
+            let time = |of: &str| {
+                let text = stats[of]["start"].as_str().expect("is a time").to_owned();
+                Timestamp::parse(&text).map(|at| at.0)
+            };
+            let (low, high) = (time("minValues"), time("maxValues"));
+            if let Ok(low) = low {
+                prop_assert!(low <= entry.low.start.0 && entry.low.start.0 - low < MICROS_PER_MILLI);
+            }
+            if let Ok(high) = high {
+                prop_assert!(high >= entry.high.start.0 && high - entry.high.start.0 < MICROS_PER_MILLI);
+            }
+            prop_assert_eq!(&stats["maxValues"]["channel"], &json!(entry.high.channel.0));
+        }
+    }
+}

@@ -31,7 +31,7 @@ pub struct LogDamage {
 
 /// Underneath the error of a read that met damage.
 #[derive(Debug, thiserror::Error)]
-#[error("{path} does not match its checksum")]
+#[error("{path} matches no checksum of it: it is damaged, or another program wrote it")]
 pub(super) struct Damaged {
     pub(super) path: String,
 }
@@ -69,7 +69,7 @@ pub(super) fn is_log_object(path: &str) -> bool {
 /// Makes a checksum durable.
 pub(super) fn remember(store: &DiskStore, sum: &Sum) -> io::Result<()> {
     match store.disk().create(&sum.path, 0) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         _ => store.sync_dir(&sum.dir),
     }
 }

@@ -47,6 +47,8 @@ pub struct DeltaTable {
     files: Arc<[FileEntry]>,
     /// As of `version`, of the applications asked for so far.
     txns: HashMap<String, Option<i64>>,
+    /// The state of `version` as read in full, until the next version.
+    loaded: Option<deltalake_core::DeltaTable>,
     /// Of the newest commit: the next one is not dated before it.
     latest_ms: i64,
     checkpoint_due: bool,
@@ -103,6 +105,7 @@ impl DeltaTable {
             live: BTreeMap::new(),
             files: Arc::new([]),
             txns: HashMap::new(),
+            loaded: None,
             latest_ms: i64::MIN,
             checkpoint_due: false,
             faults,
@@ -114,7 +117,7 @@ impl DeltaTable {
         }
         let core = table.load(None).await?;
         table.check_description(&core, schema, partitioned)?;
-        table.take(&core).await?;
+        table.take(core).await?;
         Ok(table)
     }
 
@@ -149,9 +152,8 @@ impl DeltaTable {
         }
         if !self.has_entry(self.version).await? {
             let core = self.load(None).await?;
-            self.take(&core).await?;
-        }
-        if self.version != before {
+            self.take(core).await?;
+        } else if self.version != before {
             self.settle();
         }
         Ok(())
@@ -242,13 +244,14 @@ impl DeltaTable {
     }
 
     /// Starts anew from a state that was read in full.
-    async fn take(&mut self, core: &deltalake_core::DeltaTable) -> Result<()> {
+    async fn take(&mut self, core: deltalake_core::DeltaTable) -> Result<()> {
         let version = core.version().ok_or_else(|| self.error(Kind::Bug, "nothing of it was read".to_owned()))?;
         self.version = i64::try_from(version).expect("versions are counted one by one");
-        self.live = self.entries_of(core)?.into_iter().map(|entry| (entry.path.clone(), entry)).collect();
+        self.live = self.entries_of(&core)?.into_iter().map(|entry| (entry.path.clone(), entry)).collect();
         self.txns.clear();
         self.latest_ms = self.commit_ms(self.version).await?.unwrap_or(self.latest_ms);
         self.settle();
+        self.loaded = Some(core);
         Ok(())
     }
 
@@ -327,6 +330,7 @@ impl DeltaTable {
     }
 
     fn settle(&mut self) {
+        self.loaded = None;
         self.files = self.live.values().cloned().collect();
     }
 
@@ -348,10 +352,14 @@ impl DeltaTable {
         if let Some(known) = self.txns.get(app) {
             return Ok(*known);
         }
-        let core = self.load(Some(self.version)).await?;
+        let core = match self.loaded.take() {
+            Some(core) => core,
+            None => self.load(Some(self.version)).await?,
+        };
         let state = core.snapshot().map_err(|error| self.broken("read positions", error))?;
         let version = state.transaction_version(self.log.as_ref(), app).await;
         let version = version.map_err(|error| self.broken("read positions", error))?;
+        self.loaded = Some(core);
         self.txns.insert(app.to_owned(), version);
         Ok(version)
     }

@@ -101,7 +101,7 @@ fn sizes(lake: &Lake, rows: usize) {
     let largest = files.iter().max_by_key(|f| f.rows).expect("there are some");
     let file = DiskFile::new(&lake.library.shelf, Table::Readings, largest);
     let footer = lake.library.footers.of(Table::Readings, &file).expect("readable");
-    let mut sizes = vec![0; crate::column::COUNT];
+    let mut sizes = [0; crate::column::COUNT];
     for group in footer.metadata().row_groups() {
         sizes.iter_mut().zip(group.columns()).for_each(|(size, column)| *size += column.compressed_size());
     }
@@ -133,7 +133,7 @@ fn month_of_one(lake: &Lake, how: &str) {
 }
 
 fn everything(lake: &Lake, count: usize) {
-    for columns in [vec![crate::column::VALUE], (0..crate::column::COUNT).collect()] {
+    for columns in [[crate::column::VALUE].to_vec(), (0..crate::column::COUNT).collect()] {
         let request = ScanRequest { columns, ..ScanRequest::all(ScanTable::Readings) };
         let (cpu, wall) = (cpu_seconds(), Instant::now());
         let parts = lake.snapshot().scan(&request).expect("readable");

@@ -113,6 +113,29 @@ async fn a_crash_at_any_operation_leaves_a_version_and_loses_nothing_acknowledge
     }
 }
 
+/// The trial itself: a sync left out must not pass it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sync_left_out_loses_what_was_acknowledged() {
+    let forgetful: [fn(&SimDisk); 3] = [
+        |disk| disk.skip_fsync("/_delta_log/"),
+        |disk| disk.skip_dir_sync("/_delta_log"),
+        |disk| disk.skip_dir_sync("/_delta_sums"),
+    ];
+    for (number, forget) in forgetful.iter().enumerate() {
+        let disk = sim();
+        forget(&disk);
+        assert_eq!(live(&store(&disk), &LIFE).await, 5);
+        let kept = match open(&store(&disk.power_cycle(0))).await {
+            Ok(table) => table.version(),
+            Err(error) => {
+                assert_eq!(error.kind(), host::Kind::Corrupt, "{error}");
+                -1
+            }
+        };
+        assert!(kept < 5, "number {number} made no difference");
+    }
+}
+
 /// The same on the machine's own disk, for a killed process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_killed_at_any_call_to_a_real_disk_leaves_a_version() {
