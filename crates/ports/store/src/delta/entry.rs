@@ -198,7 +198,15 @@ mod tests {
 
     fn entry() -> impl Strategy<Value = FileEntry> {
         let sizes = (0..=i64::MAX as u64, 1..=i64::MAX as u64);
-        ("[a-z0-9=._-]{1,9}(/[a-z0-9=._-]{1,9}){0,2}", sizes, "[a-z0-9]{1,9}", 190_001..220_012, key(), key(), any::<[u8; 32]>())
+        (
+            "[a-z0-9=._-]{1,9}(/[a-z0-9=._-]{1,9}){0,2}",
+            sizes,
+            "[a-z0-9]{1,9}",
+            190_001..220_012,
+            key(),
+            key(),
+            any::<[u8; 32]>(),
+        )
             .prop_map(|(path, (size, rows), group, month, low, high, blake3)| FileEntry {
                 path,
                 size,

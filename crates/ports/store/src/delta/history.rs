@@ -99,6 +99,8 @@ impl DeltaTable {
         let version = |name: &str| sums::commit_version(name).or_else(|| sums::checkpoint_version(name));
         let old: Vec<String> = names.into_iter().filter(|name| version(name).is_some_and(|at| at < base)).collect();
         let trimmed = old.len();
+        // It reads its entries when asked, and some of them go now.
+        self.loaded = None;
         let dir = join(&self.root, sums::LOG);
         let remove = move |store: &DiskStore| old.iter().try_for_each(|name| store.remove_blocking(&join(&dir, name)));
         self.store.blocking(remove).await.map_err(Error::disk(&self.root))?;

@@ -48,7 +48,7 @@ pub struct DeltaTable {
     /// As of `version`, of the applications asked for so far.
     txns: HashMap<String, Option<i64>>,
     /// The state of `version` as read in full, until the next version.
-    loaded: Option<deltalake_core::DeltaTable>,
+    pub(super) loaded: Option<deltalake_core::DeltaTable>,
     /// Of the newest commit: the next one is not dated before it.
     latest_ms: i64,
     checkpoint_due: bool,
