@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use journal::Door;
 use meter::{
-    DeviceId, Event, Flags, Identity, Kind, Reading, Refusal, Row, RowKey, Sequence, Sink, Span, TenantId,
-    Timestamp, Unit, Words,
+    DeviceId, Event, Flags, Identity, Kind, Reading, Refusal, Row, RowKey, Sequence, Sink, Span, TenantId, Timestamp,
+    Unit, Words,
 };
 use parse::{Format, Limits};
 use sha2::{Digest, Sha256};
