@@ -1,6 +1,5 @@
 //! `meterhouse import`: files in, counted.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -46,26 +45,29 @@ pub async fn import(common: Common, settings: Settings, command: Import) -> anyh
     Ok(if refused { ExitCode::from(exit::REFUSED) } else { ExitCode::SUCCESS })
 }
 
-/// The files themselves, and those right inside a directory, in order of name.
+/// The files in the order given; those right inside a directory by name.
 fn files_of(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-    let mut files = BTreeSet::new();
+    let mut files = Vec::new();
     for path in paths {
         let about = std::fs::metadata(path).with_context(|| format!("{}", path.display()))?;
         if !about.is_dir() {
-            files.insert(path.clone());
+            files.push(path.clone());
             continue;
         }
+        let mut inside = Vec::new();
         for entry in std::fs::read_dir(path).with_context(|| format!("{}", path.display()))? {
             let entry = entry?;
             if entry.file_type()?.is_file() {
-                files.insert(entry.path());
+                inside.push(entry.path());
             }
         }
+        inside.sort();
+        files.extend(inside);
     }
     if files.is_empty() {
         return Err(Usage("there is no file in the paths given".into()).into());
     }
-    Ok(files.into_iter().collect())
+    Ok(files)
 }
 
 pub fn known_format(name: Option<&str>) -> anyhow::Result<String> {
