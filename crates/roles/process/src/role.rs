@@ -32,6 +32,9 @@ pub struct Settings {
 
 /// Chunks of many tiny records make many tiny batches; a round of more is committed.
 const ROUND_CHUNKS_MAX: usize = 20_000;
+/// Corrections in a round: with a chunk more, and those waiting before a fold is
+/// due, they stay below what the overlay holds.
+const ROUND_VERSIONS_MAX: usize = 1 << 18;
 /// One commit opens at most this many partitions (D6); a single chunk never has more.
 const ROUND_MONTHS_MAX: usize = crate::CHUNK_MONTHS_MAX;
 /// Tables without news are brought along every so many rounds.
@@ -120,6 +123,8 @@ pub async fn run(parts: Parts, stop: watch::Receiver<bool>) -> Result<Lake, Erro
     let finished = stages.finish().await;
     role.commit(&mut lake, finished.is_ok()).await?;
     finished?;
+    role.maintain(&mut lake, &settings.maintain).await?;
+    role.publish(&mut lake);
     checkpoint::write(disk.as_ref(), &lake, &role.coverage)?;
     role.trim(journal.as_ref(), &lake).await;
     Ok(lake)
@@ -174,7 +179,9 @@ impl Role {
     }
 
     fn is_full(&self, settings: &Settings) -> bool {
-        self.round.rows() >= settings.commit_rows_max || self.round.chunks() >= ROUND_CHUNKS_MAX
+        self.round.rows() >= settings.commit_rows_max
+            || self.round.versions() >= ROUND_VERSIONS_MAX
+            || self.round.chunks() >= ROUND_CHUNKS_MAX
     }
 
     fn take(&mut self, mut chunk: Chunk, lake: &mut Lake) -> Result<(), Error> {

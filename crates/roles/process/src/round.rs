@@ -44,6 +44,11 @@ impl Round {
         self.rows
     }
 
+    /// Further versions of stored keys among them.
+    pub fn versions(&self) -> usize {
+        self.versions.len()
+    }
+
     pub fn chunks(&self) -> usize {
         self.chunks
     }
