@@ -33,8 +33,8 @@ impl Flags {
     pub const ARRIVAL_TIME: Flags = Flags(1 << 8);
     /// Overlaps a stored span of another length; totals over REST leave it out (D7).
     pub const OVERLAPS: Flags = Flags(1 << 9);
-    /// The standing version again, from a newer file: an overlay row that a fold
-    /// merges into its base row and never counts as a correction.
+    /// A stored version again, from a newer file: an overlay row that a fold
+    /// merges with its version and that never counts as a correction.
     pub const REISSUED: Flags = Flags(1 << 10);
 
     pub const fn with(self, other: Flags) -> Flags {

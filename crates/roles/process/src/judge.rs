@@ -69,9 +69,11 @@ fn place(mut row: Row, versions: &mut Vec<Row>, judged: &mut Judged, words: &Wor
         judged.counts.accepted += 1;
         return;
     };
-    if row.same_version(&standing, words) {
+    let stands_now = row.standing_order(&standing, words) == Ordering::Greater;
+    if versions.iter().any(|version| row.same_version(version, words)) {
         judged.counts.duplicate += 1;
-        if row.issued_at > standing.issued_at {
+        // A newer file says it again: that can decide between equal message times.
+        if stands_now {
             row.flags = row.flags.with(Flags::REISSUED);
             versions.push(row);
             judged.versions.push(row);
@@ -79,10 +81,7 @@ fn place(mut row: Row, versions: &mut Vec<Row>, judged: &mut Judged, words: &Wor
         return;
     }
     // Without a message time of its own, what says nothing new is no version.
-    let says_nothing_new = row.flags.has(Flags::ARRIVAL_TIME) && row.same_content(&standing, words);
-    let stored_before = versions.iter().any(|version| row.same_version(version, words));
-    let stands_now = row.standing_order(&standing, words) == Ordering::Greater;
-    if says_nothing_new || (stored_before && !stands_now) {
+    if row.flags.has(Flags::ARRIVAL_TIME) && row.same_content(&standing, words) {
         judged.counts.duplicate += 1;
         return;
     }

@@ -102,6 +102,15 @@ fn one_key_twice_in_one_chunk_is_two_versions_or_a_duplicate() {
 }
 
 #[test]
+fn a_version_said_again_by_a_newer_file_stands_and_is_no_new_version() {
+    let of = |value, issued| vec![row(0, value, 10, issued)];
+    let (memory, counts) = run(&[of(5, 1), of(6, 2), of(5, 3)]);
+    assert_eq!(memory.standing(&Words::new())[0].1, 5);
+    assert_eq!(memory.contents().len(), 2);
+    assert_eq!(counts[2], Counts { duplicate: 1, ..Counts::default() });
+}
+
+#[test]
 fn a_source_without_message_times_reasserts_itself() {
     let arrival = |value, at| {
         let mut row = row(0, value, at, at);
