@@ -5,8 +5,6 @@
 //! not on when or how often; and each row is counted once, as accepted,
 //! duplicate or corrected.
 
-use std::cmp::Ordering;
-
 use meter::{Flags, Row, RowKey, Words};
 
 use crate::Error;
@@ -69,11 +67,11 @@ fn place(mut row: Row, versions: &mut Vec<Row>, judged: &mut Judged, words: &Wor
         judged.counts.accepted += 1;
         return;
     };
-    let stands_now = row.standing_order(&standing, words) == Ordering::Greater;
-    if versions.iter().any(|version| row.same_version(version, words)) {
+    let equal = versions.iter().filter(|version| row.same_version(version, words));
+    if let Some(issued_at) = equal.map(|version| version.issued_at).max() {
         judged.counts.duplicate += 1;
-        // A newer file says it again: that can decide between equal message times.
-        if stands_now {
+        // A newer file says it again: that decides between equal message times.
+        if row.issued_at > issued_at {
             row.flags = row.flags.with(Flags::REISSUED);
             versions.push(row);
             judged.versions.push(row);
