@@ -68,19 +68,21 @@ pub enum Command {
         format: SqlFormat,
     },
     /// Write out what is stored.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: meterhouse export readings --point CCCC123456 > readings.csv")]
     Export(Export),
     /// See what was not understood.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: meterhouse refused show 3")]
     Refused(Refused),
     /// Read every stored byte again and check that all agrees.
-    #[command(after_help = "Exit code 0: all is well. 5: damage was found, each place is named.")]
+    #[command(
+        after_help = "Example: meterhouse verify --json\nExit code 0: all is well. 5: damage was found, each place is named."
+    )]
     Verify,
     /// Print the views with which DuckDB reads the lake, waiting corrections applied.
     #[command(after_help = "Example: meterhouse view > views.sql; duckdb -init views.sql")]
     View,
     /// Make, list and revoke tokens.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: meterhouse token create --scopes write --label gateway-7")]
     Token(Token),
     /// A simulated street through the real HTTP door, three questions, and the server left running.
     #[command(after_help = "Example: meterhouse demo --homes 100")]
