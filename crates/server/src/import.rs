@@ -7,6 +7,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use journal::{Body, Content, Door, Journal, RECORD_BYTES_MAX};
 use meter::{Sequence, TenantId};
+use process::Until;
 use serde::Serialize;
 
 use crate::ask::Asked;
@@ -88,7 +89,7 @@ async fn locally(
 ) -> anyhow::Result<(Taken, Vec<Asked>)> {
     let house = wire::open(&common.data_dir, settings).await?;
     let tenant = wire::tenant(house.registry.as_ref(), &common.tenant)?;
-    let (front, running) = wire::start(house, settings, false);
+    let (front, running) = wire::start(house, settings, Until::Told);
     let bar = output::progress(files.len() as u64, "importing");
     let mut taken = Vec::new();
     for file in files {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use ingest::{Intake, http};
-use process::Progress;
+use process::{Progress, Until};
 use registry::Authenticator;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -66,7 +66,7 @@ impl Server {
             ))
         })?;
         let address = listener.local_addr()?;
-        let (front, running) = wire::start(house, settings, false);
+        let (front, running) = wire::start(house, settings, Until::Told);
         let authenticator = Arc::new(Authenticator::new(front.registry.clone(), front.clock.clone()));
         let limits = ingest::Limits {
             drain_wait_max: Duration::from_millis(u64::from(settings.server.drain_wait_max_ms)),
@@ -91,7 +91,8 @@ impl Server {
         Ok(Server { address, front, running, listener, intake, limits, router })
     }
 
-    /// Serves until `stop`, then lets requests and the journal drain.
+    /// Serves until `stop`, then lets requests drain and commits the round in hand;
+    /// what is acknowledged and not applied yet waits in the journal.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let Server { front, running, listener, intake, limits, router, .. } = self;
         let Running { stop: role_stop, mut role, .. } = running;
@@ -117,7 +118,7 @@ impl Server {
             error!(%why, "the journal stopped; what was acknowledged is kept, restart to go on");
             anyhow::bail!("the journal stopped: {why}");
         }
-        role_stop.send_replace(true);
+        role_stop.send_replace(Until::Now);
         role.await.context("process role")??;
         front.journal.close().await.context("journal")?;
         Ok(())

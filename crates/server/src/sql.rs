@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meter::TenantId;
+use process::Until;
 use query::{Engine, Format, Principal, Spill};
 use store::Snapshot;
 
@@ -42,7 +43,7 @@ pub async fn sql(common: Common, settings: Settings, query: &str, format: SqlFor
 pub async fn local(common: &Common, settings: &Settings) -> anyhow::Result<(Arc<Snapshot>, TenantId)> {
     let house = wire::open(&common.data_dir, settings).await?;
     let tenant = wire::tenant(house.registry.as_ref(), &common.tenant)?;
-    let (front, running) = wire::start(house, settings, true);
+    let (front, running) = wire::start(house, settings, Until::Applied);
     let lake = running.finish().await?;
     front.journal.close().await?;
     Ok((lake.snapshot(), tenant))

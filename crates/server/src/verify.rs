@@ -11,6 +11,7 @@ use anyhow::Context;
 use host::Disk;
 use journal::Archive;
 use meter::TenantId;
+use process::Until;
 use registry::Sqlite;
 use serde::Serialize;
 use store::{Lake, Snapshot};
@@ -135,7 +136,7 @@ struct Counts {
 async fn agree(common: &Common, settings: &Settings, report: &mut Report) -> anyhow::Result<()> {
     let house = wire::open(&common.data_dir, settings).await?;
     let tenants = house.registry.tenants()?;
-    let (front, running) = wire::start(house, settings, true);
+    let (front, running) = wire::start(house, settings, Until::Applied);
     let lake = running.finish().await?;
     let end = journal::Journal::end(front.journal.as_ref()).await;
     let mut sources = 0;

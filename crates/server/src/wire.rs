@@ -10,7 +10,7 @@ use anyhow::Context;
 use host::{Clock, Disk, Entropy, Lock, OsEntropy, RealDisk, SystemClock};
 use journal::{Archive, Journal, Local};
 use meter::TenantId;
-use process::{Lessor, MaintainSettings, Parts, Progress};
+use process::{Lessor, MaintainSettings, Parts, Progress, Until};
 use registry::{Registry, Sqlite};
 use store::Lake;
 use tokio::sync::watch;
@@ -107,7 +107,7 @@ pub fn tenant(registry: &dyn Registry, name: &str) -> anyhow::Result<TenantId> {
 /// The process role at work on a house.
 pub struct Running {
     pub progress: watch::Receiver<Progress>,
-    pub stop: watch::Sender<bool>,
+    pub stop: watch::Sender<Until>,
     pub role: JoinHandle<Result<Lake, process::Error>>,
 }
 
@@ -122,10 +122,10 @@ pub struct Front {
     _lock: Box<dyn Lock>,
 }
 
-/// Starts the process role; with `until_applied` it stops once the journal is applied.
-pub fn start(house: House, settings: &Settings, until_applied: bool) -> (Front, Running) {
+/// Starts the process role, which works `until` then unless it is told otherwise.
+pub fn start(house: House, settings: &Settings, until: Until) -> (Front, Running) {
     let House { disk, clock, entropy: _, registry, journal, archive, lake, lock } = house;
-    let (stop, stopped) = watch::channel(until_applied);
+    let (stop, stopped) = watch::channel(until);
     let (progress_in, progress) = watch::channel(Progress::default());
     let reader = lake.reader();
     let parts = Parts {
@@ -145,7 +145,7 @@ pub fn start(house: House, settings: &Settings, until_applied: bool) -> (Front, 
 impl Running {
     /// Lets the role finish what is in the journal and gives the lake back.
     pub async fn finish(self) -> anyhow::Result<Lake> {
-        self.stop.send_replace(true);
+        self.stop.send_replace(Until::Applied);
         Ok(self.role.await.context("process role")??)
     }
 }
@@ -159,6 +159,7 @@ fn process_settings(settings: &Settings) -> process::Settings {
             fold_files: settings.maintain.fold_files,
             compact_files: settings.maintain.compact_files,
             vacuum_after: Duration::from_millis(settings.maintain.vacuum_after_ms),
+            in_step: false,
         },
     }
 }

@@ -23,7 +23,7 @@ pub use decimal::{Decimal, DecimalError};
 pub use ids::{ChannelId, DeviceId, Sequence, TenantId};
 pub use obis::{Obis, ObisError};
 pub use quality::{Flags, Quality};
-pub use reading::{Event, Identity, Place, Reading, Refusal, Sink};
+pub use reading::{Event, Identity, Message, Place, Reading, Refusal, Sink};
 pub use reading_type::{Commodity, Flow, Kind, Phase, ReadingType};
 pub use row::{Row, RowKey};
 pub use time::{Span, TimeError, Timestamp};

@@ -40,6 +40,19 @@ pub struct Reading<'a> {
     pub issued_at: Option<Timestamp>,
 }
 
+/// A message within a source that its sender gave a name of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// The sender's name for it; the same message sent twice has the same.
+    pub id: &'a str,
+    /// Whether it says when it was made: then its readings say the same whenever it comes.
+    pub stamped: bool,
+    /// All of it, as sent.
+    pub bytes: &'a [u8],
+    /// A hash of what else gives its readings their meaning.
+    pub context: u64,
+}
+
 /// Something a source said besides quantities.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
@@ -91,6 +104,8 @@ pub trait Sink {
     fn reading(&mut self, reading: Reading<'_>);
     fn event(&mut self, event: Event<'_>);
     fn refused(&mut self, refusal: Refusal<'_>);
+    /// A message begins: the readings from here to the next one are its own.
+    fn message(&mut self, _message: Message<'_>) {}
     /// True once the sink wants no more; a parser asks between records.
     fn stopped(&self) -> bool {
         false

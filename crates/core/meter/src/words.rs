@@ -49,6 +49,17 @@ impl Words {
         Ok(word)
     }
 
+    /// How many there are, the empty text included.
+    #[expect(clippy::len_without_is_empty, reason = "the empty text is always there")]
+    pub fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// All texts, by the numbers of their words.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(|text| &**text)
+    }
+
     /// The text of a word this `Words` gave out.
     pub fn text(&self, word: Word) -> &str {
         &self.texts[word.0 as usize]

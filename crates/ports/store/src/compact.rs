@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::compute::interleave_record_batch;
@@ -64,6 +65,7 @@ pub struct CompactJob {
     files: Vec<FileEntry>,
     name: String,
     at_work: Arc<()>,
+    give_up: Arc<AtomicBool>,
 }
 
 /// A written merge, to be committed by [`Lake::finish_compaction`].
@@ -95,6 +97,7 @@ impl Lake {
             files,
             name: format!("run-{:010}", self.version(table)),
             at_work: self.at_work.clone(),
+            give_up: self.give_up.clone(),
         })
     }
 
@@ -144,9 +147,10 @@ impl CompactJob {
             readers.push(FileBatches::all(&library.shelf, &library.footers, self.table, entry, BATCH_ROWS)?);
         }
         if self.table.holds_readings() {
-            merge(readers, &mut run)?;
+            merge(readers, &mut run, &self.give_up)?;
         } else {
             for batch in readers.into_iter().flatten() {
+                not_given_up(&self.give_up)?;
                 run.write(&batch?)?;
             }
         }
@@ -155,9 +159,14 @@ impl CompactJob {
             let what = format!("{} files hold {} rows, their entries say {expected}", self.files.len(), run.rows());
             return Err(Error::damaged(&self.library.shelf.dir(self.table), what));
         }
-        let run = run.finish(&self.name)?;
+        let through = self.files.iter().map(|f| f.through).max().unwrap_or_default();
+        let run = run.finish(&self.name, through)?;
         Ok(CompactWork { table: self.table, files: self.files, run, _at_work: self.at_work })
     }
+}
+
+fn not_given_up(give_up: &AtomicBool) -> Result<()> {
+    if give_up.load(Ordering::Relaxed) { Err(Error::Stopped) } else { Ok(()) }
 }
 
 /// One sorted file on its way through a merge.
@@ -169,7 +178,7 @@ struct Cursor {
 }
 
 /// Merges sorted files: the least key first, of equal keys the earlier file's.
-fn merge(readers: Vec<FileBatches>, run: &mut FileWriter) -> Result<()> {
+fn merge(readers: Vec<FileBatches>, run: &mut FileWriter, give_up: &AtomicBool) -> Result<()> {
     let mut output = Output { batches: Vec::new(), places: Vec::new() };
     let mut cursors: Vec<Cursor> = Vec::with_capacity(readers.len());
     let mut heap: BinaryHeap<Reverse<(RowKey, usize)>> = BinaryHeap::new();
@@ -187,6 +196,7 @@ fn merge(readers: Vec<FileBatches>, run: &mut FileWriter) -> Result<()> {
             heap.push(Reverse((output.key(cursor)?, number)));
         }
         if output.places.len() >= OUTPUT_ROWS {
+            not_given_up(give_up)?;
             output.flush(&mut cursors, run)?;
         }
     }

@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::compute::{filter_record_batch, interleave_record_batch, not};
@@ -18,6 +19,7 @@ use crate::delta::{Change, FileEntry};
 use crate::error::{Error, Result};
 use crate::lake::{Lake, blocking};
 use crate::lookup::{Library, among};
+use crate::position::Position;
 use crate::read::FileBatches;
 use crate::rows::Keys;
 use crate::schema::Table;
@@ -58,6 +60,7 @@ pub struct FoldJob {
     readings: Arc<[FileEntry]>,
     history: Arc<[FileEntry]>,
     at_work: Arc<()>,
+    give_up: Arc<AtomicBool>,
 }
 
 /// A fold whose files are written, to be committed by [`Lake::finish_fold`].
@@ -100,6 +103,7 @@ impl Lake {
             readings: self.files(Table::Readings),
             history: self.files(Table::History),
             at_work: self.at_work.clone(),
+            give_up: self.give_up.clone(),
         }
     }
 
@@ -230,8 +234,10 @@ impl FoldJob {
         }
         report.earlier = losers.iter().filter(|at| origin(at) != Origin::History).count() as u64;
         let rows = gather(&gathered.found, &losers)?;
-        let mut exchange =
-            Exchange { adds: self.library.shelf.write(Table::History, &[rows], name)?, removes: Vec::new() };
+        let mut exchange = Exchange {
+            adds: self.library.shelf.write(Table::History, &[rows], name, self.through())?,
+            removes: Vec::new(),
+        };
         for file in stale.into_keys() {
             let old = &self.history[file];
             let rewrite = |batch: RecordBatch| {
@@ -274,8 +280,10 @@ impl FoldJob {
         // The base has a row of every key, so this is empty; were it not, no row may get lost.
         let missing = not(&among(&Keys::of(&winners)?, &based)).map_err(broken)?;
         let missing = filter_record_batch(&winners, &missing).map_err(broken)?;
-        let mut exchange =
-            Exchange { adds: self.library.shelf.write(Table::Readings, &[missing], name)?, removes: Vec::new() };
+        let mut exchange = Exchange {
+            adds: self.library.shelf.write(Table::Readings, &[missing], name, self.through())?,
+            removes: Vec::new(),
+        };
         for file in files {
             let old = &self.readings[file];
             let rewrite = |batch: RecordBatch| replaced(&batch, &keys, &winners);
@@ -284,6 +292,11 @@ impl FoldJob {
             report.files_rewritten += 1;
         }
         Ok(exchange)
+    }
+
+    /// No correction came in later.
+    fn through(&self) -> Position {
+        self.overlay.iter().map(|file| file.through).max().unwrap_or_default()
     }
 
     fn rewritten(
@@ -296,6 +309,9 @@ impl FoldJob {
         let library = &self.library;
         let mut file = FileWriter::create(&library.shelf, table, old.month)?;
         for batch in FileBatches::all(&library.shelf, &library.footers, table, old, BATCH_ROWS)? {
+            if self.give_up.load(Ordering::Relaxed) {
+                return Err(Error::Stopped);
+            }
             file.write(&rewrite(batch?)?)?;
         }
         if file.rows() == 0 {
@@ -303,7 +319,7 @@ impl FoldJob {
         }
         // Two files of one partition must not get one name, were their rows ever the same.
         let place = blake3::hash(old.path.as_bytes()).to_hex();
-        file.finish(&format!("{name}-{}", &place[..8])).map(Some)
+        file.finish(&format!("{name}-{}", &place[..8]), old.through.max(self.through())).map(Some)
     }
 }
 

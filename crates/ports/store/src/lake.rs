@@ -14,6 +14,7 @@ use meter::{Row, RowKey, Words};
 use crate::delta::{Change, DeltaTable, DiskStore, FileEntry, Outcome};
 use crate::error::{Error, Result};
 use crate::fold::Faults;
+use crate::latest::Latest;
 use crate::lookup::Library;
 use crate::position::Position;
 use crate::read::{FOOTERS_BYTES_MAX, Footers};
@@ -46,6 +47,8 @@ pub struct Lake {
     pub(crate) shared: Arc<Shared>,
     /// Held by every job that has written files it has not committed.
     pub(crate) at_work: Arc<()>,
+    /// Jobs that see it set end with [`Error::Stopped`].
+    pub(crate) give_up: Arc<AtomicBool>,
     /// Something is committed that no snapshot shows yet.
     unpublished: AtomicBool,
     pub(crate) faults: Faults,
@@ -54,6 +57,7 @@ pub struct Lake {
 /// What readers see.
 pub(crate) struct Shared {
     current: RwLock<Arc<Snapshot>>,
+    latest: RwLock<Option<Arc<Latest>>>,
     /// Of every snapshot that may still be held.
     pins: Mutex<Vec<Weak<Pin>>>,
 }
@@ -109,7 +113,7 @@ impl Lake {
         let pin = Arc::new(pin_of(&tables));
         let applied = positions.into_iter().min().unwrap_or_default();
         let tail = Tail { applied, ..Tail::default() };
-        let first = Arc::new(Snapshot::new(library.clone(), pin.clone(), tail, None));
+        let first = Arc::new(Snapshot::new(library.clone(), pin.clone(), tail, None, None));
         let pins = Mutex::new(vec![Arc::downgrade(&pin)]);
         let mut lake = Lake {
             library,
@@ -118,8 +122,9 @@ impl Lake {
             positions,
             lane,
             fold_app: format!("meterhouse/{epoch}/fold"),
-            shared: Arc::new(Shared { current: RwLock::new(first), pins }),
+            shared: Arc::new(Shared { current: RwLock::new(first), latest: RwLock::default(), pins }),
             at_work: Arc::new(()),
+            give_up: Arc::default(),
             unpublished: AtomicBool::new(false),
             faults,
         };
@@ -165,7 +170,7 @@ impl Lake {
         self.check_limits(table, &batches)?;
         let shelf = self.library.shelf.clone();
         let name = format!("part-{:016x}", to.as_version());
-        let adds = blocking(move || shelf.write(table, &batches, &name)).await?;
+        let adds = blocking(move || shelf.write(table, &batches, &name, to)).await?;
         let txns = vec![(self.lane.clone(), to.as_version())];
         let change = Change { adds, removes: Vec::new(), txns, operation: "write", data_change: true };
         self.unpublished.store(true, Ordering::SeqCst);
@@ -189,7 +194,7 @@ impl Lake {
         }
         if table == Table::Overlay {
             let new: u64 = batches.iter().map(|b| b.num_rows() as u64).sum();
-            let rows = new + self.overlay_rows();
+            let rows = new + self.corrections_waiting();
             if rows > OVERLAY_ROWS_MAX {
                 return Err(Error::OverlayFull { rows, max: OVERLAY_ROWS_MAX });
             }
@@ -197,13 +202,25 @@ impl Lake {
         Ok(())
     }
 
-    fn overlay_rows(&self) -> u64 {
+    /// Makes every fold and merge that is being written end early, with
+    /// [`Error::Stopped`], and any begun later too: the lake is about to be closed.
+    pub fn give_up_jobs(&self) {
+        self.give_up.store(true, Ordering::Relaxed);
+    }
+
+    /// Rows of the overlay, committed and not folded.
+    pub fn corrections_waiting(&self) -> u64 {
         self.files(Table::Overlay).iter().map(|f| f.rows).sum()
     }
 
     /// Whether so many corrections wait that [`Lake::fold`] should run.
     pub fn fold_due(&self) -> bool {
-        self.overlay_rows() >= OVERLAY_ROWS_DUE || self.files(Table::Overlay).len() >= OVERLAY_FILES_DUE
+        self.corrections_waiting() >= OVERLAY_ROWS_DUE || self.files(Table::Overlay).len() >= OVERLAY_FILES_DUE
+    }
+
+    /// From the next `publish` on, snapshots answer [`crate::ScanTable::Latest`] from it.
+    pub fn show_latest(&self, latest: Arc<Latest>) {
+        *self.shared.latest.write().expect("no holder panics") = Some(latest);
     }
 
     /// What is committed and this tail become what readers see, in one step.
@@ -215,7 +232,8 @@ impl Lake {
             pins.push(Arc::downgrade(&pin));
         }
         let before = self.snapshot();
-        let next = Arc::new(Snapshot::new(self.library.clone(), pin, tail, Some(&before)));
+        let latest = self.shared.latest.read().expect("no holder panics").clone();
+        let next = Arc::new(Snapshot::new(self.library.clone(), pin, tail, latest, Some(&before)));
         *self.shared.current.write().expect("no holder panics") = next;
         self.unpublished.store(false, Ordering::SeqCst);
     }

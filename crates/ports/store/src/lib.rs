@@ -8,8 +8,8 @@
 //! Read: `error.rs`, `position.rs` (how far a table is), `schema.rs` (the
 //! tables), `rows.rs` (rows and columns), `delta/` (files and commits on a
 //! disk), `sink.rs` and `write.rs` (one file), `read.rs` (one file),
-//! `prune.rs` (what need not be read), `lookup.rs` (rows of keys), `scan.rs` and
-//! `part.rs`, `versions.rs` (which version stands), `standing.rs` (corrections
+//! `prune.rs` (what need not be read), `lookup.rs` (rows of keys),
+//! `latest.rs` (in memory), `scan.rs` and `part.rs`, `versions.rs` (which version stands), `standing.rs` (corrections
 //! applied), `snapshot.rs`, `lake.rs` (all of it), `fold.rs`, `compact.rs`,
 //! `vacuum.rs`, `scrub.rs`, `outside.rs` (other engines).
 
@@ -23,6 +23,7 @@ mod write;
 mod read;
 mod prune;
 mod lookup;
+mod latest;
 mod scan;
 mod part;
 mod versions;
@@ -42,6 +43,7 @@ pub use delta::Outcome;
 pub use error::{Error, Result};
 pub use fold::{Faults, FoldJob, FoldReport, FoldWork};
 pub use lake::{Lake, Lookup, OVERLAY_FILES_DUE, OVERLAY_ROWS_DUE, OVERLAY_ROWS_MAX, PARTITIONS_MAX, Reader};
+pub use latest::{Latest, SharedWords};
 pub use outside::{outside_view_over, outside_view_sql};
 pub use part::Part;
 pub use position::Position;

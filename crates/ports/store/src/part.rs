@@ -6,10 +6,11 @@ use arrow::array::{AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Int32Type, Schema, SchemaRef};
-use meter::RowKey;
+use meter::{ChannelId, RowKey};
 
 use crate::delta::FileEntry;
 use crate::error::{Error, Result};
+use crate::latest::Latest;
 use crate::lookup::Library;
 use crate::prune::{Left, Ranges, Wanted, left_of};
 use crate::read::{DiskFile, FileBatches, Want};
@@ -52,6 +53,8 @@ enum Source {
     },
     /// Batches and the row to go on with in the first.
     Memory(std::collections::VecDeque<RecordBatch>, usize),
+    /// And the channel to go on with.
+    Latest(Arc<Latest>, ChannelId),
     Done,
 }
 
@@ -66,6 +69,13 @@ impl Part {
     pub(crate) fn of_memory(plan: &Arc<Plan>, batches: Vec<RecordBatch>, without: Vec<Arc<[RowKey]>>) -> Part {
         let rows_estimate = batches.iter().map(|b| b.num_rows() as u64).sum();
         Part { plan: plan.clone(), source: Source::Memory(batches.into(), 0), without, rows_estimate }
+    }
+
+    /// The latest rows of channels.
+    pub(crate) fn of_latest(plan: &Arc<Plan>, latest: Arc<Latest>) -> Part {
+        let rows_estimate = latest.channel_count() as u64;
+        let source = Source::Latest(latest, ChannelId(i64::MIN));
+        Part { plan: plan.clone(), source, without: Vec::new(), rows_estimate }
     }
 
     /// Rows in it before any filter.
@@ -109,9 +119,17 @@ impl Part {
                         batches.pop_front();
                         *from = 0;
                     }
-                    let columns: Vec<usize> = (0..batch.num_columns()).collect();
-                    let mask = self.plan.mask(&batch, &columns, &self.without)?;
-                    if let Some(batch) = self.plan.given_out(&batch, &columns, mask)? {
+                    if let Some(batch) = self.plan.of_whole(&batch, &self.without)? {
+                        return Ok(Some(batch));
+                    }
+                }
+                Source::Latest(latest, from) => {
+                    let (batch, next) = latest.batch(&self.plan.ranges, *from, self.plan.batch_rows);
+                    match next {
+                        Some(next) => *from = next,
+                        None => self.source = Source::Done,
+                    }
+                    if let Some(batch) = self.plan.of_whole(&batch, &self.without)? {
                         return Ok(Some(batch));
                     }
                 }
@@ -179,6 +197,13 @@ impl Plan {
             kept = &kept & &outside(&keys, without.iter());
         }
         Ok(Some(BooleanArray::new(kept, None)))
+    }
+
+    /// What is wanted of a batch that has all columns.
+    fn of_whole(&self, batch: &RecordBatch, without: &[Arc<[RowKey]>]) -> Result<Option<RecordBatch>> {
+        let columns: Vec<usize> = (0..batch.num_columns()).collect();
+        let mask = self.mask(batch, &columns, without)?;
+        self.given_out(batch, &columns, mask)
     }
 
     /// The wanted columns of the wanted rows; none where no row is left.

@@ -238,6 +238,7 @@ impl Iterator for FileBatches {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::position::Position;
     use crate::rows::rows_to_batch;
     use host::SimDisk;
     use meter::Words;
@@ -253,7 +254,9 @@ mod tests {
                 let mut row = crate::tests::any_row();
                 row.key.channel.0 = number;
                 let rows = [rows_to_batch(&[row], &Words::new())];
-                let entries = shelf.write(Table::Overlay, &rows, &format!("part-{number}")).expect("room enough");
+                let entries = shelf
+                    .write(Table::Overlay, &rows, &format!("part-{number}"), Position::START)
+                    .expect("room enough");
                 let file = DiskFile::new(&shelf, Table::Overlay, &entries[0]);
                 footers.of(Table::Overlay, &file).expect("readable");
                 let (after_first, _) = (file.bytes_read(), footers.of(Table::Overlay, &file).expect("readable"));

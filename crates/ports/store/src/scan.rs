@@ -13,6 +13,7 @@ use meter::{ChannelId, RowKey, TenantId, Timestamp};
 
 use crate::delta::FileEntry;
 use crate::error::{Error, Result};
+use crate::latest::Latest;
 use crate::lookup::Library;
 use crate::part::{Part, Plan};
 use crate::prune::{Ranges, Wanted};
@@ -31,10 +32,12 @@ pub enum ScanTable {
     Readings,
     /// Every earlier version.
     ReadingsHistory,
+    /// The latest reading of every channel, as `Readings` has it; from memory.
+    Latest,
 }
 
 impl ScanTable {
-    pub const ALL: [ScanTable; 7] = [
+    pub const ALL: [ScanTable; 8] = [
         ScanTable::Sources,
         ScanTable::Channels,
         ScanTable::Devices,
@@ -42,9 +45,10 @@ impl ScanTable {
         ScanTable::Events,
         ScanTable::Readings,
         ScanTable::ReadingsHistory,
+        ScanTable::Latest,
     ];
 
-    /// The table its files belong to.
+    /// The table whose schema it has, and whose files it reads if it reads any.
     pub fn stored(self) -> Table {
         match self {
             ScanTable::Sources => Table::Sources,
@@ -52,7 +56,7 @@ impl ScanTable {
             ScanTable::Devices => Table::Devices,
             ScanTable::Refused => Table::Refused,
             ScanTable::Events => Table::Events,
-            ScanTable::Readings => Table::Readings,
+            ScanTable::Readings | ScanTable::Latest => Table::Readings,
             ScanTable::ReadingsHistory => Table::History,
         }
     }
@@ -120,6 +124,7 @@ pub(crate) struct Rows {
     /// Files hold no row of these keys that counts.
     pub without: Vec<Arc<[RowKey]>>,
     pub memory: Vec<Held>,
+    pub latest: Option<Arc<Latest>>,
 }
 
 /// Rows held in memory.
@@ -131,7 +136,11 @@ pub(crate) struct Held {
 
 /// The parts of a scan.
 pub(crate) fn parts(request: &ScanRequest, rows: Rows, stats: &Arc<ScanStats>) -> Result<Vec<Part>> {
-    let table = request.table.stored();
+    parts_of(request.table.stored(), request, rows, stats)
+}
+
+/// The same of files that belong to `table`, which has the schema asked for.
+pub(crate) fn parts_of(table: Table, request: &ScanRequest, rows: Rows, stats: &Arc<ScanStats>) -> Result<Vec<Part>> {
     let readings = table.holds_readings();
     let ranges = Ranges {
         tenant: request.tenant,
@@ -166,5 +175,6 @@ pub(crate) fn parts(request: &ScanRequest, rows: Rows, stats: &Arc<ScanStats>) -
             parts.push(Part::of_memory(&plan, batches, without));
         }
     }
+    parts.extend(rows.latest.map(|latest| Part::of_latest(&plan, latest)));
     Ok(parts)
 }

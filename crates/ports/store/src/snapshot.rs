@@ -11,11 +11,12 @@ use meter::{ChannelId, TenantId, Unit, Words};
 
 use crate::delta::FileEntry;
 use crate::error::Result;
+use crate::latest::Latest;
 use crate::lookup::Library;
 use crate::part::Part;
 use crate::position::Position;
 use crate::rows::batch_to_rows;
-use crate::scan::{Held, Rows, ScanRequest, ScanStats, ScanTable, parts};
+use crate::scan::{Held, Rows, ScanRequest, ScanStats, ScanTable, parts, parts_of};
 use crate::schema::Table;
 use crate::standing::{Sources, Standing};
 
@@ -47,6 +48,7 @@ pub struct Snapshot {
     library: Library,
     pin: Arc<Pin>,
     tail: Tail,
+    latest: Option<Arc<Latest>>,
     /// Made when first asked for, then kept.
     standing: Mutex<Option<Standing>>,
     /// That of an earlier snapshot, to start from.
@@ -54,10 +56,16 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    pub(crate) fn new(library: Library, pin: Arc<Pin>, tail: Tail, before: Option<&Snapshot>) -> Snapshot {
+    pub(crate) fn new(
+        library: Library,
+        pin: Arc<Pin>,
+        tail: Tail,
+        latest: Option<Arc<Latest>>,
+        before: Option<&Snapshot>,
+    ) -> Snapshot {
         let earlier =
             before.and_then(|b| b.standing.lock().expect("no holder panics").clone().or_else(|| b.earlier.clone()));
-        Snapshot { library, pin, tail, standing: Mutex::new(None), earlier }
+        Snapshot { library, pin, tail, latest, standing: Mutex::new(None), earlier }
     }
 
     /// How far the journal is seen in it.
@@ -89,19 +97,21 @@ impl Snapshot {
         parts(request, self.rows(request.table)?, stats)
     }
 
-    /// The committed rows of `readings` in the files that `wanted` names,
-    /// corrections not applied: for whoever keeps track of stored keys.
-    pub fn scan_base(&self, columns: &[usize], wanted: &dyn Fn(&FileEntry) -> bool) -> Result<Vec<Part>> {
-        let files = self.files(Table::Readings).iter().filter(|file| wanted(file)).cloned().collect();
+    /// The rows of `table`, one of those that hold readings, in the files that
+    /// have some that came in after `known`; corrections not applied: for whoever
+    /// keeps track of what is stored.
+    pub fn scan_after(&self, table: Table, known: Position) -> Result<Vec<Part>> {
+        assert!(table.holds_readings(), "asked for {}", table.name());
+        let files = self.files(table).iter().filter(|file| file.through > known).cloned().collect();
         let rows = Rows {
             library: self.library.clone(),
             pin: self.pin.clone(),
             files,
             without: Vec::new(),
             memory: Vec::new(),
+            latest: None,
         };
-        let request = ScanRequest { columns: columns.to_vec(), ..ScanRequest::all(ScanTable::Readings) };
-        parts(&request, rows, &Arc::default())
+        parts_of(table, &ScanRequest::all(ScanTable::Readings), rows, &Arc::default())
     }
 
     fn rows(&self, table: ScanTable) -> Result<Rows> {
@@ -113,6 +123,7 @@ impl Snapshot {
             ScanTable::Refused => &tail.refused,
             ScanTable::Events => &tail.events,
             ScanTable::Readings | ScanTable::ReadingsHistory => return self.corrected(table),
+            ScanTable::Latest => return Ok(self.rows_of_latest()),
         };
         Ok(Rows {
             library: self.library.clone(),
@@ -120,7 +131,19 @@ impl Snapshot {
             files: self.files(table.stored()).clone(),
             without: Vec::new(),
             memory: vec![Held { batches: plain.clone(), without: Vec::new() }],
+            latest: None,
         })
+    }
+
+    fn rows_of_latest(&self) -> Rows {
+        Rows {
+            library: self.library.clone(),
+            pin: self.pin.clone(),
+            files: Vec::new().into(),
+            without: Vec::new(),
+            memory: Vec::new(),
+            latest: self.latest.clone(),
+        }
     }
 
     fn corrected(&self, table: ScanTable) -> Result<Rows> {
@@ -141,6 +164,7 @@ impl Snapshot {
             files: self.files(table.stored()).clone(),
             without: all,
             memory,
+            latest: None,
         })
     }
 

@@ -25,6 +25,7 @@ use parquet::schema::types::ColumnPath;
 
 use crate::delta::{FileEntry, FileKey};
 use crate::error::{Error, Result};
+use crate::position::Position;
 use crate::rows::Keys;
 use crate::schema::{GROUP_SHARED, Table, column};
 use crate::sink::DiskSink;
@@ -60,15 +61,21 @@ impl Shelf {
 
     /// Writes batches of one table as files, one a month where the table is
     /// partitioned. Rows of readings are sorted by key first. `name` makes the
-    /// file names unique, together with their hash.
-    pub(crate) fn write(&self, table: Table, batches: &[RecordBatch], name: &str) -> Result<Vec<FileEntry>> {
+    /// file names unique, together with their hash; no row came in after `through`.
+    pub(crate) fn write(
+        &self,
+        table: Table,
+        batches: &[RecordBatch],
+        name: &str,
+        through: Position,
+    ) -> Result<Vec<FileEntry>> {
         if batches.iter().all(|b| b.num_rows() == 0) {
             return Ok(Vec::new());
         }
         if !table.holds_readings() {
             let mut file = FileWriter::create(self, table, 0)?;
             batches.iter().try_for_each(|batch| file.write(batch))?;
-            return Ok(vec![file.finish(name)?]);
+            return Ok(vec![file.finish(name, through)?]);
         }
         let sorted = sorted_by_key(table, batches)?;
         if table == Table::Readings {
@@ -78,7 +85,7 @@ impl Shelf {
         for (month, rows) in by_month(table, &sorted)? {
             let mut file = FileWriter::create(self, table, month)?;
             file.write(&rows)?;
-            entries.push(file.finish(name)?);
+            entries.push(file.finish(name, through)?);
         }
         Ok(entries)
     }
@@ -136,8 +143,8 @@ impl FileWriter {
         self.rows
     }
 
-    /// Durable under its name when this returns.
-    pub(crate) fn finish(mut self, name: &str) -> Result<FileEntry> {
+    /// Durable under its name when this returns; no row came in after `through`.
+    pub(crate) fn finish(mut self, name: &str, through: Position) -> Result<FileEntry> {
         let path_of_error = self.temporary.clone();
         self.writer.finish().map_err(Error::parquet(&path_of_error))?;
         let written = self.writer.inner_mut().end().map_err(Error::disk(&path_of_error))?;
@@ -157,6 +164,7 @@ impl FileWriter {
             low,
             high,
             blake3: *written.hash.as_bytes(),
+            through,
         })
     }
 }

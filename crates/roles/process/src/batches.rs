@@ -1,4 +1,4 @@
-//! Chunks as columns: what the five tables beside the readings get of one.
+//! Chunks as columns: what the five tables beside the readings get of them.
 
 use std::sync::Arc;
 
@@ -10,114 +10,126 @@ use meter::Place;
 use store::Table;
 
 use crate::Error;
-use crate::chunk::{Chunk, KeptEvent, KeptRefusal};
+use crate::chunk::Chunk;
 use crate::judge::Counts;
 
 /// Names are stored plainly until a registry key seals them (D16).
 const KEY_ID_PLAIN: i32 = 0;
 
-pub fn source(chunk: &Chunk, counts: &Counts) -> Result<RecordBatch, Error> {
-    let source = &chunk.source;
-    let sha256 = source.sha256.as_ref().map(|hash| hash.as_slice());
+/// One row a chunk.
+pub fn sources(chunks: &[Chunk], counts: &[Counts]) -> Result<RecordBatch, Error> {
+    let each = || chunks.iter().map(|chunk| &chunk.source);
     batch(
         Table::Sources,
         vec![
-            long(source.sequence.0 as i64),
-            Arc::new(Int32Array::from(vec![chunk.index as i32])),
-            Arc::new(BooleanArray::from(vec![chunk.last])),
-            Arc::new(Int32Array::from(vec![source.tenant.0])),
-            Arc::new(Int8Array::from(vec![source.door])),
-            text([source.format.as_str()]),
-            text([source.object.as_str()]),
-            text([source.message_id.as_str()]),
-            Arc::new(BinaryArray::from_opt_vec(vec![sha256])),
-            long(source.bytes),
-            times([source.received_at.0]),
-            long(counts.accepted),
-            long(counts.duplicate),
-            long(counts.corrected),
-            long(chunk.refused_count),
-            long(chunk.events.len() as i64),
-            Arc::new(Int64Array::from(vec![chunk.duplicate_of.map(|sequence| sequence.0 as i64)])),
+            longs(each().map(|source| source.sequence.0 as i64)),
+            ints(chunks.iter().map(|chunk| chunk.index as i32)),
+            Arc::new(BooleanArray::from_iter(chunks.iter().map(|chunk| Some(chunk.last)))),
+            ints(each().map(|source| source.tenant.0)),
+            Arc::new(Int8Array::from_iter_values(each().map(|source| source.door))),
+            text(each().map(|source| source.format.as_str())),
+            text(each().map(|source| source.object.as_str())),
+            text(each().map(|source| source.message_id.as_str())),
+            Arc::new(each().map(|source| source.sha256.as_ref()).collect::<BinaryArray>()),
+            longs(each().map(|source| source.bytes)),
+            times(each().map(|source| source.received_at.0)),
+            longs(counts.iter().map(|counts| counts.accepted)),
+            longs(counts.iter().map(|counts| counts.duplicate)),
+            longs(counts.iter().map(|counts| counts.corrected)),
+            longs(chunks.iter().map(|chunk| chunk.refused_count)),
+            longs(chunks.iter().map(|chunk| chunk.events.len() as i64)),
+            Arc::new(Int64Array::from_iter(chunks.iter().map(|c| c.duplicate_of.map(|sequence| sequence.0 as i64)))),
         ],
     )
 }
 
-pub fn channels(chunk: &Chunk) -> Result<RecordBatch, Error> {
-    let new = &chunk.channels;
-    let types = || new.iter().map(|c| c.reading_type);
+pub fn channels(chunks: &[Chunk]) -> Result<RecordBatch, Error> {
+    let new = || each(chunks, |chunk| &chunk.channels).map(|(_, channel)| channel);
+    let types = || new().map(|c| c.reading_type);
     batch(
         Table::Channels,
         vec![
-            longs(new.iter().map(|c| c.channel.0)),
-            ints(new.iter().map(|c| c.tenant.0)),
-            text(new.iter().map(|c| c.point.as_str())),
-            text(new.iter().map(|c| c.device.as_str())),
-            text(new.iter().map(|c| c.register.as_str())),
+            longs(new().map(|c| c.channel.0)),
+            ints(new().map(|c| c.tenant.0)),
+            text(new().map(|c| c.point.as_str())),
+            text(new().map(|c| c.device.as_str())),
+            text(new().map(|c| c.register.as_str())),
             bytes(types().map(|t| t.kind.code())),
             bytes(types().map(|t| t.commodity.code())),
             bytes(types().map(|t| t.flow.code())),
             Arc::new(types().map(|t| i16::from(t.unit.code())).collect::<Int16Array>()),
             bytes(types().map(|t| t.phase.code())),
-            ints(new.iter().map(|_| KEY_ID_PLAIN)),
-            longs(new.iter().map(|_| chunk.source.sequence.0 as i64)),
+            ints(new().map(|_| KEY_ID_PLAIN)),
+            longs(each(chunks, |chunk| &chunk.channels).map(|(chunk, _)| chunk.source.sequence.0 as i64)),
         ],
     )
 }
 
-pub fn devices(chunk: &Chunk) -> Result<RecordBatch, Error> {
-    let new = &chunk.devices;
+pub fn devices(chunks: &[Chunk]) -> Result<RecordBatch, Error> {
+    let new = || each(chunks, |chunk| &chunk.devices);
     batch(
         Table::Devices,
         vec![
-            longs(new.iter().map(|d| d.device.0)),
-            ints(new.iter().map(|d| d.tenant.0)),
-            text(new.iter().map(|d| d.name.as_str())),
-            ints(new.iter().map(|_| KEY_ID_PLAIN)),
-            longs(new.iter().map(|_| chunk.source.sequence.0 as i64)),
+            longs(new().map(|(_, d)| d.device.0)),
+            ints(new().map(|(_, d)| d.tenant.0)),
+            text(new().map(|(_, d)| d.name.as_str())),
+            ints(new().map(|_| KEY_ID_PLAIN)),
+            longs(new().map(|(chunk, _)| chunk.source.sequence.0 as i64)),
         ],
     )
 }
 
-pub fn refused(chunk: &Chunk) -> Result<RecordBatch, Error> {
-    let kept = &chunk.refused;
-    let places = || kept.iter().map(|r: &KeptRefusal| place_of(r.place));
+pub fn refused(chunks: &[Chunk]) -> Result<RecordBatch, Error> {
+    let kept = || each(chunks, |chunk| &chunk.refused);
+    let places = || kept().map(|(_, r)| place_of(r.place));
     batch(
         Table::Refused,
         vec![
-            longs(kept.iter().map(|_| chunk.source.sequence.0 as i64)),
-            ints(kept.iter().map(|_| chunk.source.tenant.0)),
-            longs((0..kept.len()).map(|at| chunk.first_ordinal + at as i64)),
+            longs(kept().map(|(chunk, _)| chunk.source.sequence.0 as i64)),
+            ints(kept().map(|(chunk, _)| chunk.source.tenant.0)),
+            longs(ordinals(chunks, |chunk| chunk.refused.len())),
             Arc::new(places().map(|(kind, _)| kind).collect::<Int8Array>()),
             longs(places().map(|(_, at)| at)),
-            text(kept.iter().map(|r| r.code.as_str())),
-            text(kept.iter().map(|r| r.reason.as_str())),
-            Arc::new(kept.iter().map(|r| Some(r.excerpt.as_slice())).collect::<BinaryArray>()),
+            text(kept().map(|(_, r)| r.code.as_str())),
+            text(kept().map(|(_, r)| r.reason.as_str())),
+            Arc::new(BinaryArray::from_vec(kept().map(|(_, r)| r.excerpt.as_slice()).collect())),
         ],
     )
 }
 
-pub fn events(chunk: &Chunk) -> Result<RecordBatch, Error> {
-    let kept = &chunk.events;
-    let places = || kept.iter().map(|e: &KeptEvent| place_of(e.place));
+pub fn events(chunks: &[Chunk]) -> Result<RecordBatch, Error> {
+    let kept = || each(chunks, |chunk| &chunk.events);
+    let places = || kept().map(|(_, e)| place_of(e.place));
     batch(
         Table::Events,
         vec![
-            longs(kept.iter().map(|_| chunk.source.sequence.0 as i64)),
-            ints(kept.iter().map(|_| chunk.source.tenant.0)),
-            longs((0..kept.len()).map(|at| chunk.first_ordinal + at as i64)),
-            text(kept.iter().map(|e| e.point.as_str())),
-            text(kept.iter().map(|e| e.device.as_str())),
-            text(kept.iter().map(|e| e.register.as_str())),
-            times(kept.iter().map(|e| e.at.0)),
-            longs(kept.iter().map(|e| e.span.0)),
-            text(kept.iter().map(|e| e.kind.as_str())),
-            text(kept.iter().map(|e| e.code.as_str())),
-            text(kept.iter().map(|e| e.text.as_str())),
+            longs(kept().map(|(chunk, _)| chunk.source.sequence.0 as i64)),
+            ints(kept().map(|(chunk, _)| chunk.source.tenant.0)),
+            longs(ordinals(chunks, |chunk| chunk.events.len())),
+            text(kept().map(|(_, e)| e.point.as_str())),
+            text(kept().map(|(_, e)| e.device.as_str())),
+            text(kept().map(|(_, e)| e.register.as_str())),
+            times(kept().map(|(_, e)| e.at.0)),
+            longs(kept().map(|(_, e)| e.span.0)),
+            text(kept().map(|(_, e)| e.kind.as_str())),
+            text(kept().map(|(_, e)| e.code.as_str())),
+            text(kept().map(|(_, e)| e.text.as_str())),
             Arc::new(places().map(|(kind, _)| kind).collect::<Int8Array>()),
             longs(places().map(|(_, at)| at)),
         ],
     )
+}
+
+/// Every item of every chunk, with its chunk.
+fn each<'a, T: 'a>(
+    chunks: &'a [Chunk],
+    items: impl Fn(&'a Chunk) -> &'a Vec<T>,
+) -> impl Iterator<Item = (&'a Chunk, &'a T)> {
+    chunks.iter().flat_map(move |chunk| items(chunk).iter().map(move |item| (chunk, item)))
+}
+
+fn ordinals(chunks: &[Chunk], count: impl Fn(&Chunk) -> usize) -> impl Iterator<Item = i64> {
+    chunks.iter().flat_map(move |chunk| (0..count(chunk)).map(|at| chunk.first_ordinal + at as i64))
 }
 
 fn place_of(place: Place) -> (i8, i64) {
@@ -130,10 +142,6 @@ fn place_of(place: Place) -> (i8, i64) {
 
 fn batch(table: Table, columns: Vec<ArrayRef>) -> Result<RecordBatch, Error> {
     RecordBatch::try_new(table.schema(), columns).map_err(|source| Error::Columns { table: table.name(), source })
-}
-
-fn long(value: i64) -> ArrayRef {
-    longs([value])
 }
 
 fn longs(values: impl IntoIterator<Item = i64>) -> ArrayRef {
@@ -154,5 +162,6 @@ fn times(micros: impl IntoIterator<Item = i64>) -> ArrayRef {
 }
 
 fn text<'a>(texts: impl IntoIterator<Item = &'a str>) -> ArrayRef {
-    Arc::new(StringArray::from_iter_values(texts))
+    // Arrow wants to know how many there are.
+    Arc::new(StringArray::from_iter_values(texts.into_iter().collect::<Vec<_>>()))
 }

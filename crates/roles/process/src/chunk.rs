@@ -86,6 +86,8 @@ pub struct Chunk {
     /// Set where the whole file was seen before: the sequence it came in with.
     pub duplicate_of: Option<Sequence>,
     pub rows: Vec<Row>,
+    /// Readings of messages that came before: duplicates, not among the rows.
+    pub repeated: i64,
     pub channels: Vec<NewChannel>,
     pub devices: Vec<NewDevice>,
     pub events: Vec<KeptEvent>,
@@ -103,6 +105,7 @@ impl Chunk {
             first_ordinal,
             duplicate_of: None,
             rows: Vec::new(),
+            repeated: 0,
             channels: Vec::new(),
             devices: Vec::new(),
             events: Vec::new(),
@@ -120,6 +123,6 @@ impl Chunk {
     }
 
     pub fn items(&self) -> usize {
-        self.rows.len() + self.events.len() + self.refused.len()
+        self.rows.len() + self.repeated as usize + self.events.len() + self.refused.len()
     }
 }

@@ -2,12 +2,13 @@
 //! which were there already (promises 2 and 3 of the design).
 //!
 //! Promise: the set of versions that ends up stored depends on what arrived,
-//! not on when or how often; and each row is counted once, as accepted,
-//! duplicate or corrected.
+//! not on when, how often or how it was cut; and each row is counted once, as
+//! accepted, duplicate or corrected.
 
 use meter::{Flags, Row, RowKey, Words};
 
 use crate::Error;
+use crate::chunk::Chunk;
 use crate::coverage::Coverage;
 
 /// What became of the readings of a chunk.
@@ -18,14 +19,25 @@ pub struct Counts {
     pub corrected: i64,
 }
 
-/// A chunk's rows, sorted into where they go.
+/// The rows of some chunks, sorted into where they go.
 #[derive(Debug, Default)]
 pub struct Judged {
-    /// First of their key: for `readings`.
+    /// First of their key, sorted: for `readings`.
     pub new: Vec<Row>,
     /// Further versions of a stored key: for `overlay`.
     pub versions: Vec<Row>,
-    pub counts: Counts,
+    /// One a chunk.
+    pub counts: Vec<Counts>,
+    /// Of each channel that has news the row that stands under its greatest key here.
+    pub latest: Vec<Row>,
+}
+
+/// The first chunk that the two tables do not have yet; what is before it is
+/// judged for its counts alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    pub readings: usize,
+    pub overlay: usize,
 }
 
 /// Where stored versions are looked up.
@@ -34,58 +46,99 @@ pub trait Stored {
     fn versions_of(&self, keys: &[RowKey], words: &mut Words) -> Result<Vec<Row>, Error>;
 }
 
-/// Judges `rows`, all of one chunk, and takes their keys into `coverage`.
+/// Judges the rows of `chunks`, with one look-up for all, and takes their keys
+/// into `coverage`. The chunks are left without rows.
 pub fn judge(
-    mut rows: Vec<Row>,
+    chunks: &mut [Chunk],
+    wanted: Wanted,
     coverage: &mut Coverage,
     stored: &impl Stored,
     words: &mut Words,
 ) -> Result<Judged, Error> {
-    // Stable: versions of one key stay in the order in which they came.
-    rows.sort_by_key(|row| row.key);
+    let rows = sorted_rows(chunks);
     let doubtful: Vec<RowKey> = distinct(&rows).filter(|key| coverage.may_hold(key)).collect();
     let known = Known::read(&doubtful, stored, words)?;
 
-    let mut judged = Judged::default();
-    for group in rows.chunk_by(|a, b| a.key == b.key) {
-        let mut versions = known.versions(&group[0].key);
+    let counts = chunks.iter().map(|chunk| Counts { duplicate: chunk.repeated, ..Counts::default() });
+    let judged = Judged { counts: counts.collect(), ..Judged::default() };
+    let mut placing = Placing { judged, wanted, words };
+    let mut groups = rows.chunk_by(|a, b| a.0.key == b.0.key).peekable();
+    let mut versions = Vec::new();
+    while let Some(group) = groups.next() {
+        let key = group[0].0.key;
+        known.versions(&key, &mut versions);
         if versions.is_empty() {
-            coverage.insert(&group[0].key);
+            coverage.insert(&key);
         }
-        for row in group {
-            place(*row, &mut versions, &mut judged, words);
+        let before = versions.len();
+        for (row, chunk) in group {
+            placing.place(*row, *chunk as usize, &mut versions);
+        }
+        let last_of_channel = groups.peek().is_none_or(|next| next[0].0.key.channel != key.channel);
+        if last_of_channel && versions.len() > before {
+            placing.judged.latest.extend(placing.standing(&versions));
         }
     }
-    Ok(judged)
+    Ok(placing.judged)
 }
 
-/// Decides about one row, given every stored version of its key.
-fn place(mut row: Row, versions: &mut Vec<Row>, judged: &mut Judged, words: &Words) {
-    let Some(standing) = versions.iter().max_by(|a, b| a.standing_order(b, words)).copied() else {
-        versions.push(row);
-        judged.new.push(row);
-        judged.counts.accepted += 1;
-        return;
-    };
-    let equal = versions.iter().filter(|version| row.same_version(version, words));
-    if let Some(issued_at) = equal.map(|version| version.issued_at).max() {
-        judged.counts.duplicate += 1;
-        // A newer file says it again: that decides between equal message times.
-        if row.issued_at > issued_at {
-            row.flags = row.flags.with(Flags::REISSUED);
+/// The rows by key, each with the place of its chunk. Stable: versions of one
+/// key stay in the order in which they came.
+fn sorted_rows(chunks: &mut [Chunk]) -> Vec<(Row, u32)> {
+    let mut rows = Vec::with_capacity(chunks.iter().map(|chunk| chunk.rows.len()).sum());
+    for (place, chunk) in (0_u32..).zip(chunks) {
+        rows.extend(std::mem::take(&mut chunk.rows).into_iter().map(|row| (row, place)));
+    }
+    rows.sort_by_key(|(row, _)| row.key);
+    rows
+}
+
+struct Placing<'a> {
+    judged: Judged,
+    wanted: Wanted,
+    words: &'a Words,
+}
+
+impl Placing<'_> {
+    fn standing(&self, versions: &[Row]) -> Option<Row> {
+        versions.iter().max_by(|a, b| a.standing_order(b, self.words)).copied()
+    }
+
+    /// Decides about one row, given every stored version of its key.
+    fn place(&mut self, mut row: Row, chunk: usize, versions: &mut Vec<Row>) {
+        let Some(standing) = self.standing(versions) else {
             versions.push(row);
-            judged.versions.push(row);
+            if chunk >= self.wanted.readings {
+                self.judged.new.push(row);
+            }
+            self.judged.counts[chunk].accepted += 1;
+            return;
+        };
+        let equal = versions.iter().filter(|version| row.same_version(version, self.words));
+        if let Some(issued_at) = equal.map(|version| version.issued_at).max() {
+            self.judged.counts[chunk].duplicate += 1;
+            // A newer file says it again: that decides between equal message times.
+            if row.issued_at > issued_at {
+                row.flags = row.flags.with(Flags::REISSUED);
+                self.version(row, chunk, versions);
+            }
+            return;
         }
-        return;
+        // Without a message time of its own, what says nothing new is no version.
+        if row.flags.has(Flags::ARRIVAL_TIME) && row.same_content(&standing, self.words) {
+            self.judged.counts[chunk].duplicate += 1;
+            return;
+        }
+        self.version(row, chunk, versions);
+        self.judged.counts[chunk].corrected += 1;
     }
-    // Without a message time of its own, what says nothing new is no version.
-    if row.flags.has(Flags::ARRIVAL_TIME) && row.same_content(&standing, words) {
-        judged.counts.duplicate += 1;
-        return;
+
+    fn version(&mut self, row: Row, chunk: usize, versions: &mut Vec<Row>) {
+        versions.push(row);
+        if chunk >= self.wanted.overlay {
+            self.judged.versions.push(row);
+        }
     }
-    versions.push(row);
-    judged.versions.push(row);
-    judged.counts.corrected += 1;
 }
 
 /// Stored versions, sorted by key.
@@ -100,15 +153,20 @@ impl Known {
         Ok(Known { rows })
     }
 
-    fn versions(&self, key: &RowKey) -> Vec<Row> {
+    /// Puts the versions of a key in place of what is in `into`.
+    fn versions(&self, key: &RowKey, into: &mut Vec<Row>) {
+        into.clear();
+        if self.rows.is_empty() {
+            return;
+        }
         let from = self.rows.partition_point(|row| row.key < *key);
         let to = from + self.rows[from..].partition_point(|row| row.key == *key);
-        self.rows[from..to].to_vec()
+        into.extend_from_slice(&self.rows[from..to]);
     }
 }
 
-fn distinct(rows: &[Row]) -> impl Iterator<Item = RowKey> + '_ {
-    rows.chunk_by(|a, b| a.key == b.key).map(|group| group[0].key)
+fn distinct(rows: &[(Row, u32)]) -> impl Iterator<Item = RowKey> + '_ {
+    rows.chunk_by(|a, b| a.0.key == b.0.key).map(|group| group[0].0.key)
 }
 
 #[cfg(test)]

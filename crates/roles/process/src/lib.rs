@@ -5,12 +5,16 @@
 //! what is not understood is kept with its place and reason.
 //!
 //! Read: `role.rs` (the loop), `stages.rs` (journal → chunks),
-//! `understand.rs`, `chunk.rs`, `names.rs`, `judge.rs`, `coverage.rs`,
-//! `round.rs`, `batches.rs`, `restore.rs`, `checkpoint.rs`, `maintain.rs`.
+//! `intake.rs`, `understand.rs`, `chunk.rs`, `names.rs`,
+//! `messages.rs`, `judge.rs`,
+//! `coverage.rs`, `round.rs`, `batches.rs`, `restore.rs`, `checkpoint.rs`,
+//! `maintain.rs`, `until.rs`.
 
 mod error;
+mod until;
 mod chunk;
 mod names;
+mod messages;
 mod coverage;
 mod judge;
 mod understand;
@@ -20,6 +24,7 @@ mod checkpoint;
 mod restore;
 mod maintain;
 mod stages;
+mod intake;
 mod role;
 
 pub use checkpoint::{PATH as CHECKPOINT_PATH, damaged as checkpoint_damaged};
@@ -28,3 +33,4 @@ pub use error::Error;
 pub use maintain::MaintainSettings;
 pub use names::Lessor;
 pub use role::{Parts, Progress, Settings, run};
+pub use until::Until;

@@ -1,11 +1,13 @@
-//! Keeping the lake in shape between rounds: folds, compaction, vacuum.
+//! Keeping the lake in shape: folds, compaction, vacuum.
 //!
-//! One task does all of it, and never while a round waits, so that a fold and
-//! a commit cannot meet.
+//! Promise: at most one job at a time, its files written beside the rounds and
+//! committed between two of them; so a fold and a commit cannot meet, and a
+//! round waits for neither unless corrections come faster than they are folded.
 
 use std::time::Duration;
 
-use store::{CompactLimits, Lake, Table};
+use store::{CompactLimits, CompactWork, FoldWork, Lake, OVERLAY_ROWS_MAX, Table};
+use tokio::task::JoinHandle;
 use tracing::{debug, info};
 
 use crate::Error;
@@ -19,7 +21,14 @@ pub struct MaintainSettings {
     pub compact_files: usize,
     /// Files that no table refers to any more are kept this long.
     pub vacuum_after: Duration,
+    /// For trials: files are written at once and committed after the next round,
+    /// so that what happens in which order does not depend on the machine.
+    #[doc(hidden)]
+    pub in_step: bool,
 }
+
+/// From here on a round waits for the fold: with a round more the overlay is not full yet.
+const OVERLAY_ROWS_TO_WAIT: u64 = OVERLAY_ROWS_MAX / 2;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,44 +37,148 @@ pub struct Done {
     pub compactions: u64,
 }
 
-/// Whether corrections should be folded now.
-fn fold_due(lake: &Lake, settings: &MaintainSettings) -> bool {
-    let snapshot = lake.snapshot();
-    let overlay = snapshot.files(Table::Overlay);
-    let rows: u64 = overlay.iter().map(|file| file.rows).sum();
-    lake.fold_due() || rows >= settings.fold_rows || overlay.len() >= settings.fold_files
+enum Work {
+    Fold(FoldWork),
+    Compaction(CompactWork),
 }
 
-/// Folds and merges what is due. The debug events mark where a phase begins and
-/// ends, for whoever wants to break it there.
-pub async fn run(lake: &mut Lake, settings: &MaintainSettings) -> Result<Done, Error> {
-    let mut done = Done::default();
-    if fold_due(lake, settings) {
-        debug!(phase = "fold", "begins");
-        let report = lake.fold().await?;
-        debug!(phase = "fold", "ends");
-        info!(?report, "corrections folded");
-        done.folds += 1;
-    }
-    let limits = CompactLimits { files_min: settings.compact_files, ..CompactLimits::default() };
-    while lake.compact_job(limits).is_some() {
-        debug!(phase = "compaction", "begins");
-        let report = lake.compact(limits).await?;
-        debug!(phase = "compaction", "ends");
-        info!(?report, "files merged");
-        if report.files_before == 0 {
-            break;
+impl Work {
+    /// What the debug events call it.
+    fn phase(&self) -> &'static str {
+        match self {
+            Work::Fold(_) => "fold",
+            Work::Compaction(_) => "compaction",
         }
-        done.compactions += 1;
     }
-    Ok(done)
 }
 
-/// Takes away what nothing refers to any more.
-pub async fn vacuum(lake: &mut Lake, settings: &MaintainSettings) -> Result<(), Error> {
-    let report = lake.vacuum(settings.vacuum_after).await?;
-    if report.files > 0 {
-        info!(?report, "vacuumed");
+enum Job {
+    Running(JoinHandle<Result<Work, store::Error>>),
+    Written(Work),
+}
+
+/// The one task that does all of it.
+pub struct Maintenance {
+    settings: MaintainSettings,
+    job: Option<Job>,
+}
+
+impl Maintenance {
+    pub fn new(settings: MaintainSettings) -> Maintenance {
+        Maintenance { settings, job: None }
     }
-    Ok(())
+
+    /// Ends when the files of the job at work are written; never if there is none.
+    pub async fn written(&mut self) -> Result<(), Error> {
+        let Some(Job::Running(running)) = &mut self.job else { return std::future::pending().await };
+        let work = running.await.map_err(|e| Error::Stage(e.to_string()))??;
+        debug!(phase = work.phase(), "ends");
+        self.job = Some(Job::Written(work));
+        Ok(())
+    }
+
+    /// Between two rounds: commits what is written, and begins what is due.
+    pub async fn step(&mut self, lake: &mut Lake) -> Result<Done, Error> {
+        if matches!(&self.job, Some(Job::Running(running)) if running.is_finished()) {
+            self.written().await?;
+        }
+        let mut done = self.commit(lake).await?;
+        self.begin(lake);
+        if self.settings.in_step && matches!(self.job, Some(Job::Running(_))) {
+            self.written().await?;
+        }
+        while lake.corrections_waiting() >= OVERLAY_ROWS_TO_WAIT {
+            let more = self.finish_one(lake).await?;
+            (done.folds, done.compactions) = (done.folds + more.folds, done.compactions + more.compactions);
+        }
+        Ok(done)
+    }
+
+    /// Does all that is due, to its end.
+    pub async fn settle(&mut self, lake: &mut Lake) -> Result<Done, Error> {
+        let mut done = Done::default();
+        loop {
+            let more = self.finish_one(lake).await?;
+            if more.folds + more.compactions == 0 {
+                return Ok(done);
+            }
+            (done.folds, done.compactions) = (done.folds + more.folds, done.compactions + more.compactions);
+        }
+    }
+
+    /// Lets the job at work end early; what it wrote is swept away later.
+    pub async fn give_up(&mut self, lake: &Lake) {
+        lake.give_up_jobs();
+        if let Some(Job::Running(running)) = self.job.take()
+            && let Ok(Err(error)) = running.await
+        {
+            debug!(%error, "maintenance given up");
+        }
+    }
+
+    /// Takes away what nothing refers to any more.
+    pub async fn vacuum(&self, lake: &mut Lake) -> Result<(), Error> {
+        let report = lake.vacuum(self.settings.vacuum_after).await?;
+        if report.files > 0 {
+            info!(?report, "vacuumed");
+        }
+        Ok(())
+    }
+
+    /// Waits for the job at work, or the next one due, and commits it.
+    async fn finish_one(&mut self, lake: &mut Lake) -> Result<Done, Error> {
+        if self.job.is_none() {
+            self.begin(lake);
+        }
+        if let Some(Job::Running(_)) = self.job {
+            self.written().await?;
+        }
+        self.commit(lake).await
+    }
+
+    /// The debug events mark where a phase begins and ends, for whoever wants to
+    /// break it there: once while its files are written, once while they are committed.
+    fn begin(&mut self, lake: &Lake) {
+        if self.job.is_some() {
+            return;
+        }
+        let limits = CompactLimits { files_min: self.settings.compact_files, ..CompactLimits::default() };
+        let running = if let Some(job) = lake.fold_job().filter(|_| self.fold_due(lake)) {
+            debug!(phase = "fold", "begins");
+            tokio::task::spawn_blocking(move || job.run().map(Work::Fold))
+        } else if let Some(job) = lake.compact_job(limits) {
+            debug!(phase = "compaction", "begins");
+            tokio::task::spawn_blocking(move || job.run().map(Work::Compaction))
+        } else {
+            return;
+        };
+        self.job = Some(Job::Running(running));
+    }
+
+    async fn commit(&mut self, lake: &mut Lake) -> Result<Done, Error> {
+        let written = self.job.take_if(|job| matches!(job, Job::Written(_)));
+        let Some(Job::Written(work)) = written else { return Ok(Done::default()) };
+        let phase = work.phase();
+        debug!(phase, "begins");
+        let done = match work {
+            Work::Fold(work) => {
+                let report = lake.finish_fold(work).await?;
+                info!(?report, "corrections folded");
+                Done { folds: 1, compactions: 0 }
+            }
+            Work::Compaction(work) => {
+                let report = lake.finish_compaction(work).await?;
+                info!(?report, "files merged");
+                Done { folds: 0, compactions: 1 }
+            }
+        };
+        debug!(phase, "ends");
+        Ok(done)
+    }
+
+    /// Whether corrections should be folded now.
+    fn fold_due(&self, lake: &Lake) -> bool {
+        let overlay = lake.snapshot().files(Table::Overlay).len();
+        lake.fold_due() || lake.corrections_waiting() >= self.settings.fold_rows || overlay >= self.settings.fold_files
+    }
 }

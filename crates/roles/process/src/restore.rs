@@ -1,24 +1,28 @@
 //! Start-up: what the role holds in memory, read back from the lake.
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
 use arrow::datatypes::{Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use host::Disk;
 use meter::{
     ChannelId, Commodity, DeviceId, Flow, Kind, Phase, ReadingType, RowKey, Sequence, Span, TenantId, Timestamp, Unit,
 };
-use store::{Lake, Position, ScanRequest, ScanTable, Snapshot, column};
+use store::{Lake, Latest, Position, ScanRequest, ScanTable, SharedWords, Snapshot, Table, column};
 
 use crate::Error;
-use crate::checkpoint::{self, path_hash};
+use crate::checkpoint::{self, Channels, Checkpoint};
 use crate::chunk::{NewChannel, NewDevice};
 use crate::coverage::Coverage;
+use crate::messages::MessagesSeen;
 use crate::names::{Lessor, Names};
 use crate::round::committed;
 use crate::understand::{FilesSeen, Understander};
 
 pub struct Restored {
     pub understander: Understander,
-    pub coverage: Coverage,
+    pub channels: Channels,
     /// What every table has already.
     pub from: Position,
 }
@@ -30,9 +34,10 @@ pub fn restore(lake: &Lake, disk: &dyn Disk, lessor: Box<dyn Lessor>) -> Result<
     for_each(&snapshot, ScanTable::Devices, |batch| devices(batch, &mut names))?;
     let mut files = FilesSeen::default();
     for_each(&snapshot, ScanTable::Sources, |batch| sources(batch, &mut files))?;
-    let coverage = coverage(&snapshot, disk)?;
-    let understander = Understander { names, files, words: Default::default() };
-    Ok(Restored { understander, coverage, from: committed(lake) })
+    let words = SharedWords::default();
+    let channels = what_channels_have(lake, &snapshot, disk, &words)?;
+    let understander = Understander { names, files, messages: MessagesSeen::default(), words };
+    Ok(Restored { understander, channels, from: committed(lake) })
 }
 
 fn for_each(snapshot: &Snapshot, table: ScanTable, mut take: impl FnMut(&RecordBatch)) -> Result<(), Error> {
@@ -89,30 +94,84 @@ fn sources(batch: &RecordBatch, files: &mut FilesSeen) {
     }
 }
 
-/// From the checkpoint and the files it does not know.
-fn coverage(snapshot: &Snapshot, disk: &dyn Disk) -> Result<Coverage, Error> {
-    let (mut coverage, known) = checkpoint::read(disk);
-    const KEY: [usize; 4] = [column::TENANT, column::CHANNEL, column::START, column::SPAN];
-    // Every key of the overlay is in `readings` too, so these files are enough.
-    for mut part in snapshot.scan_base(&KEY, &|file| !known.contains(&path_hash(&file.path)))? {
+/// From the checkpoint and the files with rows that came after it.
+fn what_channels_have(
+    lake: &Lake,
+    snapshot: &Snapshot,
+    disk: &dyn Disk,
+    words: &SharedWords,
+) -> Result<Channels, Error> {
+    let (known, mut channels) = match checkpoint::read(disk, words) {
+        Some(Checkpoint { position, channels }) if position <= committed(lake) => (position, channels),
+        other => {
+            if other.is_some() {
+                // An older lake was put in its place: the checkpoint must not fit again later.
+                checkpoint::forget(disk)?;
+            }
+            let latest = Arc::new(Latest::new(words.clone()));
+            (Position::START, Channels { coverage: Coverage::default(), latest })
+        }
+    };
+    // Every key of the overlay is in `readings` too.
+    for mut part in snapshot.scan_after(Table::Readings, known)? {
         while let Some(batch) = part.next() {
-            insert_keys(&batch?, &mut coverage);
+            let batch = batch?;
+            insert_keys(&batch, &mut channels.coverage);
+            let mut words = words.write().expect("no holder of the words panics");
+            let rows = store::batch_to_rows(&last_of_channels(&batch)?, &mut words)?;
+            channels.latest.tell(&rows);
         }
     }
-    Ok(coverage)
+    correct(lake, snapshot, known, &channels.latest, words)?;
+    Ok(channels)
+}
+
+/// Rows lie by channel and time: those before a channel's change, and the last.
+fn last_of_channels(batch: &RecordBatch) -> Result<RecordBatch, Error> {
+    let channel = batch.column(column::CHANNEL).as_primitive::<Int64Type>().values();
+    let last = (0..channel.len()).filter(|row| channel.get(row + 1) != Some(&channel[*row]));
+    let last = UInt32Array::from_iter_values(last.map(|row| row as u32));
+    take_record_batch(batch, &last).map_err(|source| Error::Columns { table: Table::Readings.name(), source })
+}
+
+/// Of the latest keys the version that stands, where the overlay has others than the base.
+fn correct(
+    lake: &Lake,
+    snapshot: &Snapshot,
+    known: Position,
+    latest: &Latest,
+    words: &SharedWords,
+) -> Result<(), Error> {
+    let mut keys: Vec<RowKey> = Vec::new();
+    for mut part in snapshot.scan_after(Table::Overlay, known)? {
+        while let Some(batch) = part.next() {
+            keys.extend(keys_of(&batch?).filter(|key| latest.is_latest(key)));
+        }
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    let mut words = words.write().expect("no holder of the words panics");
+    let versions = lake.versions_of(&keys, &mut words)?;
+    let standing = versions
+        .chunk_by(|a, b| a.key == b.key)
+        .filter_map(|versions| versions.iter().max_by(|a, b| a.standing_order(b, &words)).copied());
+    latest.tell(&standing.collect::<Vec<_>>());
+    Ok(())
 }
 
 fn insert_keys(batch: &RecordBatch, coverage: &mut Coverage) {
-    let tenant = batch.column(0).as_primitive::<Int32Type>();
-    let channel = batch.column(1).as_primitive::<Int64Type>();
-    let start = batch.column(2).as_primitive::<TimestampMicrosecondType>();
-    let span = batch.column(3).as_primitive::<Int64Type>();
-    for row in 0..batch.num_rows() {
-        coverage.insert(&RowKey {
-            tenant: TenantId(tenant.value(row)),
-            channel: ChannelId(channel.value(row)),
-            start: Timestamp(start.value(row)),
-            span: Span(span.value(row)),
-        });
-    }
+    keys_of(batch).for_each(|key| coverage.insert(&key));
+}
+
+fn keys_of(batch: &RecordBatch) -> impl Iterator<Item = RowKey> + '_ {
+    let tenant = batch.column(column::TENANT).as_primitive::<Int32Type>();
+    let channel = batch.column(column::CHANNEL).as_primitive::<Int64Type>();
+    let start = batch.column(column::START).as_primitive::<TimestampMicrosecondType>();
+    let span = batch.column(column::SPAN).as_primitive::<Int64Type>();
+    (0..batch.num_rows()).map(|row| RowKey {
+        tenant: TenantId(tenant.value(row)),
+        channel: ChannelId(channel.value(row)),
+        start: Timestamp(start.value(row)),
+        span: Span(span.value(row)),
+    })
 }

@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use host::{Clock, Disk};
 use journal::{Archive, Journal};
-use store::{Lake, Position};
-use tokio::sync::{mpsc, watch};
+use store::{Lake, Position, SharedWords};
+use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
+use crate::checkpoint::{self, Channels};
 use crate::chunk::Chunk;
-use crate::coverage::Coverage;
+use crate::intake::{Intake, Room};
 use crate::judge::{Counts, judge};
+use crate::maintain::{Done, Maintenance};
 use crate::names::Lessor;
 use crate::restore::{Restored, restore};
-use crate::round::{Everything, Round, committed};
+use crate::round::{Everything, Missing, Round, committed};
 use crate::stages::Stages;
-use crate::understand::SharedWords;
-use crate::{Error, MaintainSettings, checkpoint, maintain};
+use crate::{Error, MaintainSettings, Until};
 
 /// A query sees what waits here, so the wait costs nobody an answer; it only
 /// bounds what a restart repeats.
@@ -32,11 +33,8 @@ pub struct Settings {
 
 /// Chunks of many tiny records make many tiny batches; a round of more is committed.
 const ROUND_CHUNKS_MAX: usize = 20_000;
-/// Corrections in a round: with a chunk more, and those waiting before a fold is
-/// due, they stay below what the overlay holds.
+/// Corrections in a round: with a group more they stay below half of what the overlay holds.
 const ROUND_VERSIONS_MAX: usize = 1 << 18;
-/// One commit opens at most this many partitions (D6); a single chunk never has more.
-const ROUND_MONTHS_MAX: usize = crate::CHUNK_MONTHS_MAX;
 /// Tables without news are brought along every so many rounds.
 const ROUNDS_TO_BRING_ALONG: u32 = 32;
 
@@ -89,163 +87,246 @@ pub struct Parts {
     pub settings: Settings,
 }
 
-/// Applies the journal until `stop` is set and everything in it is applied.
-pub async fn run(parts: Parts, stop: watch::Receiver<bool>) -> Result<Lake, Error> {
-    let Parts { journal, archive, mut lake, lessor, disk, clock, progress, settings } = parts;
-    let Restored { understander, coverage, from } = restore(&lake, disk.as_ref(), lessor)?;
-    info!(%from, channels = coverage.channel_count(), "process starts");
+/// Applies the journal until `stop` says that it is enough.
+pub async fn run(parts: Parts, stop: watch::Receiver<Until>) -> Result<Lake, Error> {
+    let Parts { journal, archive, lake, lessor, disk, clock, progress, settings } = parts;
+    let Restored { understander, channels, from } = restore(&lake, disk.as_ref(), lessor)?;
+    info!(%from, channels = channels.latest.channel_count(), "process starts");
+    lake.show_latest(channels.latest.clone());
     let words = understander.words.clone();
-    let mut stages = Stages::start(journal.clone(), archive, understander, from.sequence(), stop);
-    let mut role = Role { coverage, words, round: Round::starting_at(from), progress, rounds: 0, deadline: None };
-    role.publish(&mut lake);
-
-    while let Some(chunk) = role.next(&mut stages.chunks, clock.as_ref(), &settings).await {
-        match chunk {
-            Next::Chunk(chunk) => {
-                if role.must_commit_before(&chunk) {
-                    role.commit(&mut lake, false).await?;
-                }
-                role.take(chunk, &mut lake)?;
-                if stages.chunks.is_empty() || role.is_full(&settings) {
-                    role.publish(&mut lake);
-                }
-            }
-            Next::Due => role.commit(&mut lake, false).await?,
-        }
-        if role.is_full(&settings) {
-            role.commit(&mut lake, false).await?;
+    let stages = Stages::start(journal.clone(), archive, understander, from.sequence(), stop.clone());
+    let mut role = Role {
+        lake,
+        channels,
+        round: Round::starting_at(from),
+        words,
+        maintenance: Maintenance::new(settings.maintain.clone()),
+        settings,
+        journal,
+        clock,
+        progress,
+        disk,
+        rounds: 0,
+        rows_since_checkpoint: 0,
+        deadline: None,
+    };
+    role.publish();
+    let mut intake = Intake::new(stages);
+    let mut told = stop;
+    while let Some(next) = role.next(&mut intake, &mut told).await? {
+        match next {
+            Next::Chunks(chunks) => role.take(chunks, intake.is_empty()).await?,
+            Next::Full | Next::Due => role.commit(false).await?,
+            Next::Written => {}
         }
         if role.round.is_empty() {
-            role.maintain(&mut lake, &settings.maintain).await?;
-            role.trim(journal.as_ref(), &lake).await;
+            role.maintain().await?;
         }
     }
-    let finished = stages.finish().await;
-    role.commit(&mut lake, finished.is_ok()).await?;
+    let finished = intake.finish().await;
+    role.commit(finished.is_ok()).await?;
     finished?;
-    role.maintain(&mut lake, &settings.maintain).await?;
-    role.publish(&mut lake);
-    checkpoint::write(disk.as_ref(), &lake, &role.coverage)?;
-    role.trim(journal.as_ref(), &lake).await;
-    Ok(lake)
+    let until = *told.borrow();
+    role.settle(until).await?;
+    role.publish();
+    role.checkpoint().await?;
+    role.trim().await;
+    Ok(role.lake)
 }
 
 enum Next {
-    Chunk(Chunk),
+    Chunks(Vec<Chunk>),
+    /// The round has no room for what comes next.
+    Full,
     /// The round has waited long enough.
     Due,
+    /// Maintenance has something to commit.
+    Written,
 }
 
 struct Role {
-    coverage: Coverage,
-    words: SharedWords,
+    lake: Lake,
+    channels: Channels,
     round: Round,
+    words: SharedWords,
+    maintenance: Maintenance,
+    settings: Settings,
+    journal: Arc<dyn Journal>,
+    clock: Arc<dyn Clock>,
     progress: watch::Sender<Progress>,
+    disk: Arc<dyn Disk>,
     rounds: u32,
+    rows_since_checkpoint: u64,
     /// On the monotonic clock; none while the round is empty.
     deadline: Option<Duration>,
 }
 
 impl Role {
-    /// The next chunk, or word that the round is due; `None` once there will be no more.
-    async fn next(
-        &mut self,
-        chunks: &mut mpsc::Receiver<Chunk>,
-        clock: &dyn Clock,
-        settings: &Settings,
-    ) -> Option<Next> {
-        if self.round.is_empty() {
+    /// What to do next; `None` once there will be nothing more.
+    async fn next(&mut self, intake: &mut Intake, told: &mut watch::Receiver<Until>) -> Result<Option<Next>, Error> {
+        let round = &self.round;
+        let left = if round.is_empty() {
             self.deadline = None;
-            return chunks.recv().await.map(Next::Chunk);
-        }
-        let now = clock.monotonic();
-        let wait_max = Duration::from_millis(u64::from(settings.commit_wait_max_ms));
-        let left = self.deadline.get_or_insert(now + wait_max).saturating_sub(now);
+            None
+        } else {
+            let now = self.clock.monotonic();
+            let wait_max = Duration::from_millis(u64::from(self.settings.commit_wait_max_ms));
+            Some(self.deadline.get_or_insert(now + wait_max).saturating_sub(now))
+        };
+        let due = async {
+            match left {
+                Some(left) => host::sleep(left).await,
+                None => std::future::pending().await,
+            }
+        };
+        let now = async {
+            if told.wait_for(|until| *until == Until::Now).await.is_err() {
+                std::future::pending().await
+            }
+        };
         tokio::select! {
             biased;
-            () = host::sleep(left), if left.is_zero() => Some(Next::Due),
-            chunk = chunks.recv() => chunk.map(Next::Chunk),
-            () = host::sleep(left) => Some(Next::Due),
+            () = now => Ok(None),
+            () = std::future::ready(()), if left.is_some_and(|left| left.is_zero()) => Ok(Some(Next::Due)),
+            ready = intake.ready() => Ok(ready.then(|| match intake.take(&room(round, &self.settings)) {
+                chunks if chunks.is_empty() => Next::Full,
+                chunks => Next::Chunks(chunks),
+            })),
+            written = self.maintenance.written() => written.map(|()| Some(Next::Written)),
+            () = due => Ok(Some(Next::Due)),
         }
     }
 
-    fn must_commit_before(&self, chunk: &Chunk) -> bool {
-        let months = self.round.months();
-        let more = chunk.rows.iter().map(|row| row.key.start.month()).filter(|month| !months.contains(month));
-        let mut new: Vec<i32> = more.collect();
-        new.sort_unstable();
-        new.dedup();
-        !months.is_empty() && months.len() + new.len() > ROUND_MONTHS_MAX
-    }
-
-    fn is_full(&self, settings: &Settings) -> bool {
-        self.round.rows() >= settings.commit_rows_max
-            || self.round.versions() >= ROUND_VERSIONS_MAX
-            || self.round.chunks() >= ROUND_CHUNKS_MAX
-    }
-
-    fn take(&mut self, mut chunk: Chunk, lake: &mut Lake) -> Result<(), Error> {
-        let rows = std::mem::take(&mut chunk.rows);
-        let mut words = self.words.write().expect("no holder of the words panics");
-        let everything = Everything { lake, round: &self.round };
-        let judged = judge(rows, &mut self.coverage, &everything, &mut words)?;
-        let counts = judged.counts;
-        self.round.add(&chunk, judged, lake, &words)?;
-        self.count(&chunk, counts);
+    /// Judges chunks into the round. `last` says that none are waiting behind them.
+    async fn take(&mut self, mut chunks: Vec<Chunk>, last: bool) -> Result<(), Error> {
+        // They go to a thread that may wait for the disk, and come back.
+        let (mut coverage, mut round) = (std::mem::take(&mut self.channels.coverage), std::mem::take(&mut self.round));
+        let (lookup, words, latest) = (self.lake.lookup(), self.words.clone(), self.channels.latest.clone());
+        let missing = Missing::of(&chunks, &self.lake);
+        let work = move || -> Result<_, Error> {
+            let mut words = words.write().expect("no holder of the words panics");
+            let everything = Everything { lake: &lookup, round: &round };
+            let judged = judge(&mut chunks, missing.wanted(), &mut coverage, &everything, &mut words)?;
+            let counts = judged.counts.clone();
+            latest.tell(&judged.latest);
+            round.add(&chunks, judged, &missing, &words)?;
+            Ok((coverage, round, chunks, counts))
+        };
+        let done = tokio::task::spawn_blocking(work).await.map_err(|e| Error::Stage(e.to_string()))?;
+        let (coverage, round, chunks, counts) = done?;
+        (self.channels.coverage, self.round) = (coverage, round);
+        self.count(&chunks, &counts);
+        if room(&self.round, &self.settings).rows == 0 {
+            return self.commit(false).await;
+        }
+        if last {
+            self.publish();
+        }
         Ok(())
     }
 
-    fn count(&self, chunk: &Chunk, counts: Counts) {
-        if chunk.refused_count > 0 {
+    fn count(&self, chunks: &[Chunk], counts: &[Counts]) {
+        for chunk in chunks.iter().filter(|chunk| chunk.refused_count > 0) {
             warn!(sequence = chunk.source.sequence.0, refused = chunk.refused_count, "source partly refused");
         }
         self.progress.send_modify(|progress| {
-            progress.accepted += counts.accepted;
-            progress.duplicate += counts.duplicate;
-            progress.corrected += counts.corrected;
-            progress.refused += chunk.refused_count;
+            for counts in counts {
+                progress.accepted += counts.accepted;
+                progress.duplicate += counts.duplicate;
+                progress.corrected += counts.corrected;
+            }
+            progress.refused += chunks.iter().map(|chunk| chunk.refused_count).sum::<i64>();
         });
     }
 
-    fn publish(&self, lake: &mut Lake) {
-        lake.publish(self.round.tail());
+    fn publish(&self) {
+        self.lake.publish(self.round.tail());
         self.progress.send_modify(|progress| progress.applied = self.round.to);
     }
 
-    async fn commit(&mut self, lake: &mut Lake, every: bool) -> Result<(), Error> {
+    async fn commit(&mut self, every: bool) -> Result<(), Error> {
         self.rounds += 1;
         let every = every || self.rounds.is_multiple_of(ROUNDS_TO_BRING_ALONG);
         if self.round.is_empty() && !every {
             return Ok(());
         }
+        self.rows_since_checkpoint += self.round.rows() as u64;
         debug!(phase = "commit", "begins");
-        self.round.commit(lake, every).await?;
+        self.round.commit(&mut self.lake, every).await?;
         debug!(phase = "commit", "ends");
         self.deadline = None;
-        self.publish(lake);
+        self.publish();
         self.progress.send_modify(|progress| {
             progress.commits += 1;
-            progress.committed = committed(lake);
+            progress.committed = committed(&self.lake);
         });
         Ok(())
     }
 
-    async fn maintain(&mut self, lake: &mut Lake, settings: &MaintainSettings) -> Result<(), Error> {
-        let done = maintain::run(lake, settings).await?;
+    /// Between two rounds.
+    async fn maintain(&mut self) -> Result<(), Error> {
+        let done = self.maintenance.step(&mut self.lake).await?;
+        self.tell(done);
+        if self.rounds.is_multiple_of(ROUNDS_TO_VACUUM) {
+            self.maintenance.vacuum(&mut self.lake).await?;
+        }
+        if self.rows_since_checkpoint >= rows_between_checkpoints(self.channels.latest.channel_count()) {
+            self.checkpoint().await?;
+        }
+        self.trim().await;
+        Ok(())
+    }
+
+    /// What a restart need not read again: all that is committed.
+    async fn checkpoint(&mut self) -> Result<(), Error> {
+        self.rows_since_checkpoint = 0;
+        let coverage = std::mem::take(&mut self.channels.coverage);
+        let channels = Channels { coverage, latest: self.channels.latest.clone() };
+        let (disk, words, position) = (self.disk.clone(), self.words.clone(), committed(&self.lake));
+        let work = move || checkpoint::write(disk.as_ref(), position, &channels, &words).map(|()| channels);
+        let written = tokio::task::spawn_blocking(work).await.map_err(|e| Error::Stage(e.to_string()))?;
+        self.channels = written?;
+        Ok(())
+    }
+
+    /// At the end: all that is due is done, unless there is no time.
+    async fn settle(&mut self, until: Until) -> Result<(), Error> {
+        if until == Until::Now {
+            self.maintenance.give_up(&self.lake).await;
+            return Ok(());
+        }
+        let done = self.maintenance.settle(&mut self.lake).await?;
+        self.tell(done);
+        Ok(())
+    }
+
+    fn tell(&self, done: Done) {
         self.progress.send_modify(|progress| {
             progress.folds += done.folds;
             progress.compactions += done.compactions;
         });
-        if self.rounds.is_multiple_of(ROUNDS_TO_VACUUM) {
-            maintain::vacuum(lake, settings).await?;
-        }
-        Ok(())
     }
 
     /// Only behind what every table has; a failure costs space, nothing else.
-    async fn trim(&self, journal: &dyn Journal, lake: &Lake) {
-        if let Err(error) = journal.trim(committed(lake).sequence()).await {
+    async fn trim(&self) {
+        if let Err(error) = self.journal.trim(committed(&self.lake).sequence()).await {
             warn!(%error, "journal not trimmed");
         }
+    }
+}
+
+/// So many that writing a checkpoint, about 150 bytes a channel, stays small
+/// beside writing the rows; and few enough to be read again in a second.
+fn rows_between_checkpoints(channels: usize) -> u64 {
+    (16 * channels as u64).max(1 << 21)
+}
+
+/// What a round can still take in.
+fn room<'a>(round: &'a Round, settings: &Settings) -> Room<'a> {
+    let full = round.versions() >= ROUND_VERSIONS_MAX || round.chunks() >= ROUND_CHUNKS_MAX;
+    Room {
+        rows: if full { 0 } else { settings.commit_rows_max.saturating_sub(round.rows()) },
+        chunks: ROUND_CHUNKS_MAX.saturating_sub(round.chunks()),
+        months: round.months(),
     }
 }

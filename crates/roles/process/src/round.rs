@@ -7,10 +7,10 @@ use std::collections::HashSet;
 
 use arrow::array::RecordBatch;
 use meter::{Row, RowKey, Words};
-use store::{Lake, Position, Table, Tail};
+use store::{Lake, Lookup, Position, Table, Tail};
 
 use crate::chunk::Chunk;
-use crate::judge::{Judged, Stored};
+use crate::judge::{Judged, Stored, Wanted};
 use crate::{Error, batches};
 
 /// The tables a round commits, in this order: `history` belongs to folds.
@@ -22,12 +22,33 @@ pub struct Round {
     /// Where the tables stand once this round is committed.
     pub to: Position,
     batches: [Vec<RecordBatch>; ROUND_TABLES.len()],
-    /// Sorted by key: one run a chunk, for look-ups while they wait.
+    /// Sorted by key: one run for each batch judged, for look-ups while they wait.
     new: Vec<Vec<Row>>,
     versions: Vec<Row>,
     months: HashSet<i32>,
     rows: usize,
     chunks: usize,
+}
+
+/// For each table of a round the first of some chunks that it does not have yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Missing([usize; ROUND_TABLES.len()]);
+
+impl Missing {
+    /// The chunks are in the journal's order.
+    pub fn of(chunks: &[Chunk], lake: &Lake) -> Missing {
+        let first = |table: Table| chunks.partition_point(|chunk| chunk.to() <= lake.position(table));
+        Missing(ROUND_TABLES.map(first))
+    }
+
+    fn from(&self, table: Table) -> usize {
+        self.0[table.index()]
+    }
+
+    /// As far as readings are concerned.
+    pub fn wanted(&self) -> Wanted {
+        Wanted { readings: self.from(Table::Readings), overlay: self.from(Table::Overlay) }
+    }
 }
 
 impl Round {
@@ -58,49 +79,34 @@ impl Round {
         &self.months
     }
 
-    /// Takes in a judged chunk; `lake` tells which tables have it already.
-    pub fn add(&mut self, chunk: &Chunk, judged: Judged, lake: &Lake, words: &Words) -> Result<(), Error> {
-        let to = chunk.to();
-        let wants = |table: Table| lake.position(table) < to;
-        self.push(Table::Sources, wants, || batches::source(chunk, &judged.counts))?;
-        if !chunk.channels.is_empty() {
-            self.push(Table::Channels, wants, || batches::channels(chunk))?;
-        }
-        if !chunk.devices.is_empty() {
-            self.push(Table::Devices, wants, || batches::devices(chunk))?;
-        }
-        if !chunk.refused.is_empty() {
-            self.push(Table::Refused, wants, || batches::refused(chunk))?;
-        }
-        if !chunk.events.is_empty() {
-            self.push(Table::Events, wants, || batches::events(chunk))?;
-        }
-        if !judged.new.is_empty() && wants(Table::Readings) {
-            self.push(Table::Readings, wants, || Ok(store::rows_to_batch(&judged.new, words)))?;
+    /// Takes in judged chunks, each table those that it misses.
+    pub fn add(&mut self, chunks: &[Chunk], judged: Judged, missing: &Missing, words: &Words) -> Result<(), Error> {
+        let of = |table: Table| &chunks[missing.from(table)..];
+        let counts = &judged.counts[missing.from(Table::Sources)..];
+        self.push(Table::Sources, batches::sources(of(Table::Sources), counts)?);
+        self.push(Table::Channels, batches::channels(of(Table::Channels))?);
+        self.push(Table::Devices, batches::devices(of(Table::Devices))?);
+        self.push(Table::Refused, batches::refused(of(Table::Refused))?);
+        self.push(Table::Events, batches::events(of(Table::Events))?);
+        self.rows += judged.new.len() + judged.versions.len();
+        if !judged.new.is_empty() {
+            self.push(Table::Readings, store::rows_to_batch(&judged.new, words));
             self.months.extend(judged.new.iter().map(|row| row.key.start.month()));
-            self.rows += judged.new.len();
             self.new.push(judged.new);
         }
-        if !judged.versions.is_empty() && wants(Table::Overlay) {
-            self.push(Table::Overlay, wants, || Ok(store::rows_to_batch(&judged.versions, words)))?;
-            self.rows += judged.versions.len();
+        if !judged.versions.is_empty() {
+            self.push(Table::Overlay, store::rows_to_batch(&judged.versions, words));
             self.versions.extend(judged.versions);
         }
-        self.to = self.to.max(to);
-        self.chunks += 1;
+        self.to = chunks.last().map_or(self.to, |chunk| self.to.max(chunk.to()));
+        self.chunks += chunks.len();
         Ok(())
     }
 
-    fn push(
-        &mut self,
-        table: Table,
-        wants: impl Fn(Table) -> bool,
-        make: impl FnOnce() -> Result<RecordBatch, Error>,
-    ) -> Result<(), Error> {
-        if wants(table) {
-            self.batches[table.index()].push(make()?);
+    fn push(&mut self, table: Table, batch: RecordBatch) {
+        if batch.num_rows() > 0 {
+            self.batches[table.index()].push(batch);
         }
-        Ok(())
     }
 
     /// What queries see of it before it is committed.
@@ -141,7 +147,7 @@ pub fn committed(lake: &Lake) -> Position {
 
 /// Stored versions: those of the lake and those that wait in the round.
 pub struct Everything<'a> {
-    pub lake: &'a Lake,
+    pub lake: &'a Lookup,
     pub round: &'a Round,
 }
 

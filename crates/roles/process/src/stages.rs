@@ -12,21 +12,23 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::Error;
-use crate::chunk::{Chunk, Source};
+use crate::chunk::{CHUNK_ITEMS, Chunk, Source};
 use crate::understand::{Chunks, Understander};
+use crate::{Error, Until};
 
 /// Bytes of records read at a time.
 const READ_BYTES_MAX: usize = 4 << 20;
 /// Batches of records waiting to be understood: with the one in hand, 12 MiB.
 const RECORDS_WAITING: usize = 2;
-/// Chunks waiting to be judged: with the ones in hand, below 100 MiB.
-const CHUNKS_WAITING: usize = 4;
+/// Groups of chunks waiting to be judged. A group has fewer than twice
+/// [`CHUNK_ITEMS`] items; with the ones in hand they stay below 200 MiB.
+const GROUPS_WAITING: usize = 4;
 /// Read ahead in an archived file.
 const ARCHIVE_BUFFER_BYTES: usize = 1 << 20;
 
 pub struct Stages {
-    pub chunks: mpsc::Receiver<Chunk>,
+    /// In the journal's order; none is empty.
+    pub groups: mpsc::Receiver<Vec<Chunk>>,
     reading: JoinHandle<Result<(), Error>>,
     understanding: JoinHandle<Result<(), Error>>,
 }
@@ -37,23 +39,24 @@ impl Stages {
         archive: Arc<Archive>,
         understander: Understander,
         from: Sequence,
-        stop: watch::Receiver<bool>,
+        stop: watch::Receiver<Until>,
     ) -> Stages {
         let (records_in, records) = mpsc::channel(RECORDS_WAITING);
-        let (chunks_in, chunks) = mpsc::channel(CHUNKS_WAITING);
+        let (groups_in, groups) = mpsc::channel(GROUPS_WAITING);
         let reading = tokio::spawn(read(journal, from, stop, records_in));
-        let understanding = tokio::task::spawn_blocking(move || understand(understander, &archive, records, chunks_in));
-        Stages { chunks, reading, understanding }
+        let understanding = tokio::task::spawn_blocking(move || understand(understander, &archive, records, groups_in));
+        Stages { groups, reading, understanding }
     }
 
-    /// The first error of either stage, once there are no more chunks.
+    /// The first error of either stage. What they have not handed on is dropped:
+    /// it is in the journal.
     pub async fn finish(self) -> Result<(), Error> {
-        drop(self.chunks);
+        drop(self.groups);
         let understood = self.understanding.await.map_err(|e| Error::Stage(e.to_string()))?;
         let read = self.reading.await.map_err(|e| Error::Stage(e.to_string()))?;
         match (understood, read) {
+            (Ok(()) | Err(Error::Gone), Err(Error::Gone)) => Ok(()),
             (Err(Error::Gone), read) => read,
-            (Ok(()), Err(Error::Gone)) => Ok(()),
             (understood, read) => understood.and(read),
         }
     }
@@ -62,20 +65,23 @@ impl Stages {
 async fn read(
     journal: Arc<dyn Journal>,
     from: Sequence,
-    mut stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<Until>,
     out: mpsc::Sender<Vec<Record>>,
 ) -> Result<(), Error> {
     let mut next = from;
     loop {
         // Asked before the read: what was acknowledged before the stop is in it.
-        let stopping = *stop.borrow();
+        let until = *stop.borrow_and_update();
+        if until == Until::Now {
+            return Ok(());
+        }
         let records = journal.read(next, READ_BYTES_MAX).await?;
         if let Some(last) = records.last() {
             next = Sequence(last.sequence.0 + 1);
             out.send(records).await.map_err(|_| Error::Gone)?;
             continue;
         }
-        if stopping {
+        if until == Until::Applied {
             return Ok(());
         }
         tokio::select! {
@@ -94,14 +100,15 @@ fn understand(
     mut understander: Understander,
     archive: &Archive,
     mut records: mpsc::Receiver<Vec<Record>>,
-    chunks: mpsc::Sender<Chunk>,
+    groups: mpsc::Sender<Vec<Chunk>>,
 ) -> Result<(), Error> {
-    let mut out = ToLoop { chunks };
+    let mut out = ToLoop { groups, group: Vec::new(), items: 0 };
     while let Some(batch) = records.blocking_recv() {
         for record in batch {
             let (source, input) = open(record, archive)?;
             understander.record(source, input, &mut out)?;
         }
+        out.hand_on()?;
     }
     Ok(())
 }
@@ -134,12 +141,31 @@ fn open(record: Record, archive: &Archive) -> Result<(Source, Box<dyn BufRead>),
     Ok((source, input))
 }
 
+/// Gathers the chunks of many small records; a large one is handed on at once.
 struct ToLoop {
-    chunks: mpsc::Sender<Chunk>,
+    groups: mpsc::Sender<Vec<Chunk>>,
+    group: Vec<Chunk>,
+    items: usize,
+}
+
+impl ToLoop {
+    fn hand_on(&mut self) -> Result<(), Error> {
+        self.items = 0;
+        let group = std::mem::take(&mut self.group);
+        if group.is_empty() {
+            return Ok(());
+        }
+        self.groups.blocking_send(group).map_err(|_| Error::Gone)
+    }
 }
 
 impl Chunks for ToLoop {
     fn take(&mut self, chunk: Chunk) -> Result<(), Error> {
-        self.chunks.blocking_send(chunk).map_err(|_| Error::Gone)
+        self.items += chunk.items();
+        self.group.push(chunk);
+        if self.items < CHUNK_ITEMS {
+            return Ok(());
+        }
+        self.hand_on()
     }
 }

@@ -3,21 +3,18 @@
 //! Promise: the same record always gives the same chunks; whatever is in it
 //! that is not understood comes out as a refusal, with its place.
 
+use meter::{DeviceId, Event, Flags, Message, Place, Reading, Refusal, Row, RowKey, Sequence, Sink, TenantId, Word};
+use parse::{Format, Limits};
 use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
-use std::sync::{Arc, RwLock};
-
-use meter::{DeviceId, Event, Flags, Place, Reading, Refusal, Row, RowKey, Sequence, Sink, TenantId, Word, Words};
-use parse::{Format, Limits};
+use store::SharedWords;
 
 use crate::Error;
 use crate::chunk::{
     CHUNK_ITEMS, CHUNK_MONTHS_MAX, CHUNK_REFUSED_MAX, Chunk, EVENT_TEXT_BYTES_MAX, KeptEvent, KeptRefusal, Source,
 };
+use crate::messages::MessagesSeen;
 use crate::names::Names;
-
-/// Units, qualities and reasons: interned while parsing, read while judging.
-pub type SharedWords = Arc<RwLock<Words>>;
 
 /// Files seen before, by tenant and SHA-256, with the sequence they came in with.
 #[derive(Debug, Default)]
@@ -53,6 +50,7 @@ pub trait Chunks {
 pub struct Understander {
     pub names: Names,
     pub files: FilesSeen,
+    pub messages: MessagesSeen,
     pub words: SharedWords,
 }
 
@@ -110,6 +108,9 @@ struct LastWord {
 
 struct Collector<'a, C: Chunks> {
     names: &'a mut Names,
+    messages: &'a mut MessagesSeen,
+    /// The message at hand came before: its readings are only counted.
+    repeated: bool,
     words: SharedWords,
     out: &'a mut C,
     chunk: Chunk,
@@ -124,6 +125,8 @@ impl<'a, C: Chunks> Collector<'a, C> {
     fn new(understander: &'a mut Understander, source: Source, out: &'a mut C) -> Self {
         Collector {
             names: &mut understander.names,
+            messages: &mut understander.messages,
+            repeated: false,
             words: understander.words.clone(),
             out,
             chunk: Chunk::new(source, 0, 0),
@@ -210,6 +213,12 @@ impl<C: Chunks> Sink for Collector<'_, C> {
         if self.failed.is_some() {
             return;
         }
+        if self.repeated {
+            // Chunks are cut as if it were stored: a replay may not know the message.
+            self.months.insert(month);
+            self.chunk.repeated += 1;
+            return;
+        }
         match self.row(&reading) {
             Ok(row) => {
                 self.months.insert(month);
@@ -267,6 +276,14 @@ impl<C: Chunks> Sink for Collector<'_, C> {
             reason: cut(refusal.reason).into(),
             excerpt: refusal.excerpt[..refusal.excerpt.len().min(Refusal::EXCERPT_BYTES_MAX)].into(),
         });
+    }
+
+    fn message(&mut self, message: Message<'_>) {
+        let source = &mut self.chunk.source;
+        if source.message_id.is_empty() {
+            source.message_id = message.id.into();
+        }
+        self.repeated = self.messages.seen(source.tenant, &message);
     }
 
     fn stopped(&self) -> bool {

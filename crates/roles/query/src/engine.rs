@@ -1,6 +1,6 @@
 //! One engine for all queries, one session for each.
 //!
-//! Promise: a session holds the seven tables of one tenant at one moment and
+//! Promise: a session holds the eight tables of one tenant at one moment and
 //! nothing else: no file, no setting and no other tenant can be reached from
 //! its SQL. Every query runs under [`Limits`], on threads of its own kind, and
 //! stops soon after nobody waits for its answer.

@@ -50,7 +50,8 @@ impl Provider {
 
     /// The lake narrows readings only; of the other tables it gives all rows.
     fn wanted(&self, filter: &Expr) -> Option<Wanted> {
-        let readings = matches!(self.table.source, ScanTable::Readings | ScanTable::ReadingsHistory);
+        let readings =
+            matches!(self.table.source, ScanTable::Readings | ScanTable::ReadingsHistory | ScanTable::Latest);
         Wanted::from_filter(filter).filter(|_| readings)
     }
 }

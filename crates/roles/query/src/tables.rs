@@ -1,4 +1,4 @@
-//! The seven tables SQL knows, column by column.
+//! The eight tables SQL knows, column by column.
 //!
 //! Promise: a column has its unit in its name where it is a plain number; ids
 //! of tenants and of encryption keys are not shown at all; nothing is null but
@@ -89,6 +89,7 @@ pub(crate) static TABLES: LazyLock<Vec<SqlTable>> = LazyLock::new(|| {
     vec![
         table("readings", ScanTable::Readings, readings()),
         table("readings_history", ScanTable::ReadingsHistory, readings()),
+        table("latest", ScanTable::Latest, readings()),
         table("channels", ScanTable::Channels, channels()),
         table(
             "devices",

@@ -13,7 +13,7 @@ use anyhow::Context;
 use host::{Clock, Disk, Lock, ManualClock, SeededEntropy, SimDisk};
 use journal::{Archive, Content, Journal, Local};
 use meter::Timestamp;
-use process::{Lessor, MaintainSettings, Parts, Progress};
+use process::{Lessor, MaintainSettings, Parts, Progress, Until};
 use store::{Faults, Lake, Table};
 use tokio::sync::watch;
 
@@ -79,7 +79,7 @@ impl House {
 
     /// Applies what is in the journal.
     pub async fn apply(self) -> anyhow::Result<House> {
-        let (stop, stopped) = watch::channel(true);
+        let (stop, stopped) = watch::channel(Until::Applied);
         let House { disk, clock, journal, archive, lake, _lock } = self;
         let run = process::run(parts(&disk, &clock, &journal, &archive, lake), stopped);
         let lake = run.await.context("process")?;
@@ -94,12 +94,12 @@ impl House {
         numbers: Range<usize>,
         known: &mut Known,
     ) -> anyhow::Result<House> {
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stopped) = watch::channel(Until::Told);
         let House { disk, clock, journal, archive, lake, _lock } = self;
         let run = process::run(parts(&disk, &clock, &journal, &archive, lake), stopped);
         let sending = async {
             let sent = send(&journal, &archive, bodies, numbers, known).await;
-            stop.send_replace(true);
+            stop.send_replace(Until::Applied);
             sent
         };
         let (ran, sent) = tokio::join!(run, sending);
@@ -127,6 +127,8 @@ impl House {
                 return Err(format!("refusals or events of record {sequence} are not those counted"));
             }
         }
+        let newest = seen.standing.chunk_by(|a, b| a.key.same_channel(&b.key)).filter_map(|of| of.last().cloned());
+        same("latest versions", &seen.latest, &newest.collect::<Vec<_>>())?;
         let (standing, earlier) = oracle.tables();
         same("standing versions", &seen.standing, &standing)?;
         same("earlier versions", &seen.earlier, &earlier)
@@ -230,7 +232,13 @@ fn parts(disk: &SimDisk, clock: &Arc<dyn Clock>, journal: &Arc<Local>, archive: 
             // Only rows count: a round must not depend on how fast the machine is.
             commit_wait_max_ms: u32::MAX,
             commit_rows_max: 4,
-            maintain: MaintainSettings { fold_rows: 3, fold_files: 2, compact_files: 3, vacuum_after: Duration::ZERO },
+            maintain: MaintainSettings {
+                fold_rows: 3,
+                fold_files: 2,
+                compact_files: 3,
+                vacuum_after: Duration::ZERO,
+                in_step: true,
+            },
         },
     }
 }

@@ -112,11 +112,11 @@ fn live(
         wait_for(&server, target, seed);
         let waiting = senders.in_flight();
         let cpu_seconds = server.cpu_seconds();
-        let (phase, log) = server.kill();
+        let (phases, log) = server.kill();
         senders.talk_to(None);
         senders.quiet();
         ensure!(!log.contains("panicked"), "the server panicked: {log}");
-        report.count(target, phase, waiting, cpu_seconds);
+        report.count(target, phases, waiting, cpu_seconds);
         on_kill(report);
     }
     // The last one is let finish.
@@ -162,9 +162,9 @@ impl Report {
         rarest.map(Target::Inside).or(more.then_some(Target::Anytime))
     }
 
-    fn count(&mut self, target: Target, phase: Option<Machine>, waiting: usize, cpu_seconds: f64) {
+    fn count(&mut self, target: Target, phases: Vec<Machine>, waiting: usize, cpu_seconds: f64) {
         self.kills += 1;
-        if let Some(phase) = phase {
+        for phase in phases {
             *self.inside.entry(phase).or_default() += 1;
         }
         if waiting > 0 {

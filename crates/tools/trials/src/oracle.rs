@@ -28,6 +28,15 @@ pub struct Key {
     pub span: Span,
 }
 
+impl Key {
+    /// Whether both are readings of one channel.
+    pub fn same_channel(&self, other: &Key) -> bool {
+        let channel = |key: &Key| (key.tenant, key.kind);
+        let names = |key: &Key| [key.point.clone(), key.device.clone(), key.register.clone()];
+        channel(self) == channel(other) && names(self) == names(other)
+    }
+}
+
 /// What a version says, so that 1.50 and 1.5 or kWh and KWH are the same.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Content {

@@ -28,6 +28,8 @@ pub struct Seen {
     /// Sorted, as is the next.
     pub standing: Vec<Version>,
     pub earlier: Vec<Version>,
+    /// The newest of each channel, as the house has it in memory.
+    pub latest: Vec<Version>,
     /// Rows of `refused` and `events` by record.
     pub refused: BTreeMap<u64, i64>,
     pub events: BTreeMap<u64, i64>,
@@ -60,7 +62,11 @@ pub fn look(snapshot: &Snapshot) -> Result<Seen, String> {
         }
         Ok(())
     })?;
-    for (table, into) in [(ScanTable::Readings, &mut seen.standing), (ScanTable::ReadingsHistory, &mut seen.earlier)] {
+    for (table, into) in [
+        (ScanTable::Readings, &mut seen.standing),
+        (ScanTable::ReadingsHistory, &mut seen.earlier),
+        (ScanTable::Latest, &mut seen.latest),
+    ] {
         each(snapshot, table, |batch| versions(batch, &names, &devices, &seen.sources, into))?;
         into.sort();
     }

@@ -95,7 +95,8 @@ struct Watched {
 #[derive(Default)]
 struct Said {
     address: Option<SocketAddr>,
-    open: Option<Machine>,
+    /// Those that have begun and not ended; a fold and a commit may be at once.
+    open: Vec<Machine>,
     /// How often each machine has begun.
     begun: [u64; Machine::ALL.len()],
     last: VecDeque<String>,
@@ -139,14 +140,14 @@ impl Server {
         (ticks(11) + ticks(12)) / 100.0
     }
 
-    /// SIGKILL; then the machine it was in, and the end of its log.
-    pub fn kill(mut self) -> (Option<Machine>, String) {
+    /// SIGKILL; then the machines it was in, and the end of its log.
+    pub fn kill(mut self) -> (Vec<Machine>, String) {
         // It may have ended by itself, which the log then tells.
         let _ = self.child.kill();
         let _ = self.child.wait();
         self.read_out();
         let said = self.watched.said.lock().expect("no holder of this lock panics");
-        (said.open, said.last.iter().cloned().collect::<Vec<_>>().join("\n"))
+        (said.open.clone(), said.last.iter().cloned().collect::<Vec<_>>().join("\n"))
     }
 
     /// SIGTERM, and a good end.
@@ -222,11 +223,10 @@ impl Said {
             self.address = field("address").parse().ok();
         }
         let Some(place) = Machine::ALL.iter().position(|machine| machine.name() == field("phase")) else { return };
+        self.open.retain(|machine| *machine != Machine::ALL[place]);
         if field("message") == "begins" {
             self.begun[place] += 1;
-            self.open = Some(Machine::ALL[place]);
-        } else {
-            self.open = None;
+            self.open.push(Machine::ALL[place]);
         }
     }
 }

@@ -14,6 +14,8 @@ use super::wire::{Cursor, Step};
 pub(super) struct Header<'a> {
     pub(super) point: &'a str,
     pub(super) device: &'a str,
+    /// Empty where there is none.
+    pub(super) message_id: &'a str,
     pub(super) identity: Identity,
     pub(super) created_at: Option<Timestamp>,
     pub(super) base_us: i64,
@@ -69,7 +71,7 @@ impl<'a> Container<'a> {
     pub(super) fn header(&self, limits: &Limits) -> Result<Header<'a>, Fault> {
         let point = text("point", self.point)?;
         let device = text("device", self.device)?;
-        text("message_id", self.message_id)?;
+        let message_id = text("message_id", self.message_id)?;
         let identity = match self.identity {
             0 => Identity::Point,
             1 => Identity::Device,
@@ -92,6 +94,6 @@ impl<'a> Container<'a> {
             at_us => Some(limits.instant("created_at", at_us, 0)?),
         };
         let base_us = self.base_time_us.unwrap_or(self.created_at_us);
-        Ok(Header { point, device, identity, created_at, base_us })
+        Ok(Header { point, device, message_id, identity, created_at, base_us })
     }
 }

@@ -1,6 +1,8 @@
 //! The visitor: a body's measurements into a sink, in the order they stand.
 
-use meter::{Place, Reading, Refusal, Sink};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use meter::{Message, Place, Reading, Refusal, Sink};
 
 use super::check::check;
 use super::container::{Container, Header};
@@ -27,15 +29,20 @@ pub fn read(body: &[u8], limits: Limits, sink: &mut dyn Sink) -> Result<Tally, E
     check(body)?;
     let mut shared = Streams::default();
     let mut message = Cursor::new(body);
+    let mut context = DefaultHasher::new();
     while let Some(tag) = message.tag()? {
         match tag {
-            request::STREAMS => shared.declare(message.message()?)?,
+            request::STREAMS => {
+                let stream = message.message()?;
+                stream.rest().hash(&mut context);
+                shared.declare(stream)?;
+            }
             _ => message.skip(tag)?,
         }
     }
     shared.end();
     let (own, twins, tally) = (Streams::default(), Twins::default(), Tally::default());
-    let mut visit = Visit { limits, sink, shared, own, twins, tally };
+    let mut visit = Visit { limits, sink, shared, context: context.finish(), own, twins, tally };
     let mut message = Cursor::new(body);
     let mut byte = message.at();
     while let Some(tag) = message.tag()? {
@@ -54,6 +61,8 @@ struct Visit<'a, 's> {
     sink: &'s mut dyn Sink,
     /// The request's streams, for containers without their own.
     shared: Streams<'a>,
+    /// Of the shared streams, as sent.
+    context: u64,
     own: Streams<'a>,
     twins: Twins,
     tally: Tally,
@@ -63,7 +72,13 @@ impl<'a> Visit<'a, '_> {
     fn container(&mut self, byte: usize, message: Cursor<'a>) -> Step<()> {
         let container = Container::read(message, &mut self.own)?;
         match container.header(&self.limits) {
-            Ok(header) => self.measurements(&header, container.first),
+            Ok(header) => {
+                if !header.message_id.is_empty() {
+                    let (id, stamped) = (header.message_id, header.created_at.is_some());
+                    self.sink.message(Message { id, stamped, bytes: message.rest(), context: self.context });
+                }
+                self.measurements(&header, container.first)
+            }
             Err(fault) => {
                 self.tally.refused += container.count;
                 refuse(self.sink, byte, &whole(fault, container.count), fault.code(), message.rest());

@@ -12,6 +12,8 @@ use deltalake_core::kernel::{Add, Remove};
 use meter::{ChannelId, TenantId, Timestamp};
 use serde_json::json;
 
+use crate::position::Position;
+
 /// Partition columns, in the order of the directories.
 pub(super) const PARTITION_COLUMNS: [&str; 2] = ["tenant_group", "month"];
 
@@ -19,6 +21,7 @@ const TAG_BLAKE3: &str = "blake3";
 const TAG_ROWS: &str = "rows";
 const TAG_LOW: &str = "low";
 const TAG_HIGH: &str = "high";
+const TAG_THROUGH: &str = "through";
 
 /// One data file of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +40,8 @@ pub struct FileEntry {
     pub high: FileKey,
     /// Of the whole file.
     pub blake3: [u8; 32],
+    /// No row of it came in later: whoever knows the table up to here knows the file.
+    pub through: Position,
 }
 
 /// A bound on the columns that files are skipped by; zero where a table lacks a column.
@@ -95,6 +100,7 @@ impl FileEntry {
             (TAG_ROWS, self.rows.to_string()),
             (TAG_LOW, self.low.tag()),
             (TAG_HIGH, self.high.tag()),
+            (TAG_THROUGH, self.through.as_version().to_string()),
         ];
         Add {
             path: self.path.clone(),
@@ -141,6 +147,7 @@ impl FileEntry {
             low: FileKey::from_tag(tag(TAG_LOW)?).ok_or_else(|| bad(TAG_LOW))?,
             high: FileKey::from_tag(tag(TAG_HIGH)?).ok_or_else(|| bad(TAG_HIGH))?,
             blake3: *blake3::Hash::from_hex(tag(TAG_BLAKE3)?).map_err(|_| bad(TAG_BLAKE3))?.as_bytes(),
+            through: Position::from_version(Some(tag(TAG_THROUGH)?.parse().map_err(|_| bad(TAG_THROUGH))?)),
         })
     }
 
@@ -206,8 +213,9 @@ mod tests {
             key(),
             key(),
             any::<[u8; 32]>(),
+            (1..=Position::SEQUENCE_MAX).prop_map(|sequence| Position::chunk(meter::Sequence(sequence), 3)),
         )
-            .prop_map(|(path, (size, rows), group, month, low, high, blake3)| FileEntry {
+            .prop_map(|(path, (size, rows), group, month, low, high, blake3, through)| FileEntry {
                 path,
                 size,
                 rows,
@@ -216,6 +224,7 @@ mod tests {
                 low,
                 high,
                 blake3,
+                through,
             })
     }
 

@@ -7,6 +7,7 @@ use meter::{ChannelId, Decimal, DeviceId, Quality, Sequence, Span, TenantId, Tim
 use proptest::prelude::*;
 
 use super::*;
+use crate::chunk::Source;
 
 /// Holds versions the plain way: every version of every key, in a map.
 #[derive(Default)]
@@ -70,18 +71,59 @@ fn row(start: i64, value: i64, message_time: i64, issued_at: i64) -> Row {
     }
 }
 
-/// Judges the chunks in turn; returns the memory and the counts of each.
-fn run(chunks: &[Vec<Row>]) -> (Memory, Vec<Counts>) {
+fn chunk_of(rows: &[Row]) -> Chunk {
+    let source = Source {
+        sequence: Sequence(1),
+        tenant: TenantId(1),
+        door: 1,
+        format: String::new(),
+        object: String::new(),
+        message_id: String::new(),
+        sha256: None,
+        bytes: 0,
+        received_at: Timestamp(0),
+    };
+    Chunk { rows: rows.to_vec(), ..Chunk::new(source, 0, 0) }
+}
+
+/// Judges the chunks in turn, so many at once; returns the memory and the counts of each.
+fn run_by(at_once: usize, chunks: &[Vec<Row>]) -> (Memory, Vec<Counts>) {
     let (memory, mut coverage, mut words) = (Memory::default(), Coverage::default(), Words::new());
     let mut counts = Vec::new();
-    for chunk in chunks {
-        let judged = judge(chunk.clone(), &mut coverage, &memory, &mut words).expect("memory never fails");
-        let total = judged.counts.accepted + judged.counts.duplicate + judged.counts.corrected;
-        assert_eq!(total, chunk.len() as i64, "every row is counted once");
+    for batch in chunks.chunks(at_once) {
+        let mut batch: Vec<Chunk> = batch.iter().map(|rows| chunk_of(rows)).collect();
+        let sizes: Vec<i64> = batch.iter().map(|chunk| chunk.rows.len() as i64).collect();
+        let judged =
+            judge(&mut batch, Wanted::default(), &mut coverage, &memory, &mut words).expect("memory never fails");
+        for (counts, size) in judged.counts.iter().zip(sizes) {
+            assert_eq!(counts.accepted + counts.duplicate + counts.corrected, size, "every row is counted once");
+        }
         memory.store(&judged);
-        counts.push(judged.counts);
+        for row in &judged.latest {
+            let standing = memory.standing(&words).into_iter().rfind(|(key, ..)| *key == row.key);
+            assert_eq!(standing, Some((row.key, row.value.value, row.message_time.0)), "the latest is what stands");
+        }
+        counts.extend(judged.counts);
     }
     (memory, counts)
+}
+
+fn run(chunks: &[Vec<Row>]) -> (Memory, Vec<Counts>) {
+    run_by(1, chunks)
+}
+
+#[test]
+fn what_a_table_has_already_is_counted_and_not_stored_again() {
+    let mut chunks = [chunk_of(&[row(0, 5, 10, 10)]), chunk_of(&[row(0, 6, 20, 20), row(1, 1, 1, 1)])];
+    let (memory, mut coverage, mut words) = (Memory::default(), Coverage::default(), Words::new());
+    let wanted = Wanted { readings: 1, overlay: 2 };
+    let judged = judge(&mut chunks, wanted, &mut coverage, &memory, &mut words).expect("memory never fails");
+    assert_eq!(judged.new.iter().map(|row| row.value.value).collect::<Vec<_>>(), [1]);
+    assert!(judged.versions.is_empty());
+    assert_eq!(
+        judged.counts,
+        [Counts { accepted: 1, ..Counts::default() }, Counts { accepted: 1, corrected: 1, ..Counts::default() }]
+    );
 }
 
 #[test]
@@ -129,6 +171,7 @@ proptest! {
         versions in proptest::collection::vec((0_i64..4, 0_i64..3, 0_i64..3, 0_i64..3), 1..24),
         cuts in proptest::collection::vec(1_usize..5, 1..24),
         order in any::<u64>(),
+        at_once in 1_usize..5,
     ) {
         let rows: Vec<Row> = versions.iter().map(|(s, v, m, i)| row(*s, *v, *m, *i)).collect();
         let chunked = |rows: &[Row]| {
@@ -148,8 +191,11 @@ proptest! {
             shuffled.swap(at, (state >> 33) as usize % (at + 1));
         }
         shuffled.extend(rows.iter().take(order as usize % rows.len()).copied().collect::<Vec<_>>());
-        let (ours, _) = run(&chunked(&rows));
-        let (theirs, _) = run(&chunked(&shuffled));
+        let (ours, counts) = run(&chunked(&rows));
+        let (together, counts_together) = run_by(at_once, &chunked(&rows));
+        prop_assert_eq!(counts, counts_together);
+        prop_assert_eq!(ours.contents(), together.contents());
+        let (theirs, _) = run_by(at_once, &chunked(&shuffled));
         prop_assert_eq!(ours.standing(&Words::new()), theirs.standing(&Words::new()));
         prop_assert_eq!(ours.contents(), theirs.contents());
     }

@@ -1,4 +1,4 @@
-//! What the seven tables show.
+//! What the eight tables show.
 
 use crate::lake::{HOME, STRANGER, ask, ask_under, check, limits, refused, town};
 
@@ -132,12 +132,12 @@ async fn a_tenant_sees_itself_only_however_it_asks() {
 }
 
 #[tokio::test]
-async fn the_catalogue_shows_the_seven_tables_and_itself() {
+async fn the_catalogue_shows_the_eight_tables_and_itself() {
     let town = town().await;
     check(
         &town,
         "select table_name from information_schema.tables where table_schema = 'public' order by 1",
-        "channels | devices | events | readings | readings_history | refused | sources",
+        "channels | devices | events | latest | readings | readings_history | refused | sources",
     )
     .await;
     check(&town, "select distinct table_catalog from information_schema.tables", "meterhouse").await;

@@ -18,7 +18,7 @@ use host::{Disk, ManualClock, SimDisk};
 use meter::{ChannelId, TenantId, Timestamp};
 
 use super::*;
-use crate::Table;
+use crate::{Position, Table};
 
 const NAME: &str = "lake/readings";
 const LANE: &str = "meterhouse/e1/lane/0";
@@ -55,6 +55,7 @@ fn entry(number: u32) -> FileEntry {
         low: key(0),
         high: key(7),
         blake3: *blake3::hash(&number.to_le_bytes()).as_bytes(),
+        through: Position::done(meter::Sequence(1 + u64::from(number))),
     }
 }
 

@@ -1,0 +1,93 @@
+//! Messages seen lately, by the names their senders gave them (promise 2).
+//!
+//! Promise: a message counts as seen only if every byte of it was: a name used
+//! again for something else loses nothing. It is a short cut: beneath it rows are
+//! compared, with the same result, so what falls out of the window, or was
+//! forgotten at a restart, is found there.
+
+use std::collections::HashSet;
+
+use meter::{Message, TenantId};
+
+/// Names remembered at least; twice as many at most, 16 bytes each in a hash set: below 32 MB.
+const NAMES_MIN: usize = 1 << 19;
+
+/// A message under its name, whole: 128 bits of BLAKE3.
+type MessageHash = u128;
+
+/// See the module.
+#[derive(Debug)]
+pub struct MessagesSeen {
+    new: HashSet<MessageHash>,
+    old: HashSet<MessageHash>,
+    names_min: usize,
+}
+
+impl Default for MessagesSeen {
+    fn default() -> Self {
+        MessagesSeen::remembering(NAMES_MIN)
+    }
+}
+
+impl MessagesSeen {
+    fn remembering(names_min: usize) -> MessagesSeen {
+        MessagesSeen { new: HashSet::new(), old: HashSet::new(), names_min }
+    }
+
+    /// Whether this message came before, and takes it in. One that does not say
+    /// when it was made asserts something anew each time it comes.
+    pub fn seen(&mut self, tenant: TenantId, message: &Message<'_>) -> bool {
+        if !message.stamped {
+            return false;
+        }
+        let hash = hash(tenant, message);
+        if self.old.contains(&hash) || !self.new.insert(hash) {
+            return true;
+        }
+        if self.new.len() >= self.names_min {
+            self.old = std::mem::take(&mut self.new);
+        }
+        false
+    }
+}
+
+fn hash(tenant: TenantId, message: &Message<'_>) -> MessageHash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&tenant.0.to_le_bytes());
+    hasher.update(&message.context.to_le_bytes());
+    hasher.update(message.bytes);
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    u128::from_le_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(bytes: &[u8]) -> Message<'_> {
+        Message { id: "m", stamped: true, bytes, context: 0 }
+    }
+
+    #[test]
+    fn a_message_is_seen_again_only_if_all_of_it_is_the_same() {
+        let (mut seen, ours, theirs) = (MessagesSeen::default(), TenantId(1), TenantId(2));
+        assert!(!seen.seen(ours, &message(b"one")));
+        assert!(seen.seen(ours, &message(b"one")));
+        assert!(!seen.seen(theirs, &message(b"one")));
+        assert!(!seen.seen(ours, &message(b"two")));
+        assert!(!seen.seen(ours, &Message { context: 1, ..message(b"one") }));
+        let unstamped = Message { stamped: false, ..message(b"three") };
+        assert!(!seen.seen(ours, &unstamped) && !seen.seen(ours, &unstamped));
+    }
+
+    #[test]
+    fn the_window_is_bounded_and_holds_the_newest() {
+        let (mut seen, ours) = (MessagesSeen::remembering(10), TenantId(1));
+        for number in 0_u32..1_000 {
+            assert!(!seen.seen(ours, &message(&number.to_le_bytes())));
+            assert!(seen.new.len() + seen.old.len() <= 20);
+            assert!(seen.seen(ours, &message(&number.saturating_sub(9).to_le_bytes())));
+        }
+    }
+}
