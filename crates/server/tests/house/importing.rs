@@ -83,3 +83,17 @@ fn a_file_without_its_header_commits_no_reading_and_says_why() {
     assert!(shown.contains("line 1") && shown.contains("nem12.no_header"), "{shown}");
     assert!(house.says(&["refused", "list"]).contains("headless.csv"));
 }
+
+#[test]
+fn the_latest_is_what_stands_and_is_known_again_after_a_start() {
+    let house = House::new();
+    house.import(&house.file("a.csv", nem12("1.5", "20040418203500")));
+    let latest = ["sql", "--format", "csv", "select start, quantity from latest"];
+    let said = house.says(&latest);
+    assert_eq!(said, "start,quantity\n2004-04-17T13:30:00Z,1.5\n");
+    house.import(&house.file("b.csv", nem12("2.5", "20040419203500")));
+    assert_eq!(house.says(&latest), said.replace("1.5", "2.5"));
+    let checkpoint = house.data().join("state/channels");
+    std::fs::remove_file(&checkpoint).expect("was written at the end");
+    assert_eq!(house.says(&latest), said.replace("1.5", "2.5"));
+}

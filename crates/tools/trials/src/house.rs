@@ -79,7 +79,12 @@ impl House {
 
     /// Applies what is in the journal.
     pub async fn apply(self) -> anyhow::Result<House> {
-        let (stop, stopped) = watch::channel(Until::Applied);
+        self.work(Until::Applied).await
+    }
+
+    /// Lets the process role work.
+    pub async fn work(self, until: Until) -> anyhow::Result<House> {
+        let (stop, stopped) = watch::channel(until);
         let House { disk, clock, journal, archive, lake, _lock } = self;
         let run = process::run(parts(&disk, &clock, &journal, &archive, lake), stopped);
         let lake = run.await.context("process")?;
@@ -258,5 +263,30 @@ impl Lessor for Leases {
         let end = next + i64::from(blocks);
         self.disk.write_durable(LEASES, &end.to_le_bytes(), true).map_err(told)?;
         Ok(next..end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulated::block_on;
+
+    #[test]
+    fn told_to_stop_at_once_it_leaves_the_rest_to_the_next_start() {
+        let disk = SimDisk::new(1);
+        let bodies = script::bodies(&script::steps());
+        let mut known = Known::default();
+        block_on(async {
+            let house = House::open(&disk, Faults::default()).await?;
+            house.send(&bodies, 0..bodies.len(), &mut known).await?;
+            let house = house.work(Until::Now).await?;
+            let end = house.journal.end().await;
+            assert!(house.lake.position(Table::Readings).sequence() < end, "it went on although it was told to stop");
+            house.close().await?;
+            let house = House::open(&disk.restart(), Faults::default()).await?.apply().await?;
+            house.check(&bodies, &known).await.map_err(anyhow::Error::msg)?;
+            house.close().await
+        })
+        .expect("nothing is lost");
     }
 }
