@@ -4,12 +4,13 @@
 //! is durable when `append` returns. What readers see changes only with
 //! `publish`, in all tables at once.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock, Weak};
 
 use arrow::array::RecordBatch;
 use host::{Clock, Disk};
-use meter::{Row, RowKey, Words};
+use meter::{ChannelId, Row, RowKey, Timestamp, Words};
 
 use crate::delta::{Change, DeltaTable, DiskStore, FileEntry, Outcome};
 use crate::error::{Error, Result};
@@ -17,6 +18,7 @@ use crate::fold::Faults;
 use crate::latest::Latest;
 use crate::lookup::Library;
 use crate::position::Position;
+use crate::prune::Ranges;
 use crate::read::{FOOTERS_BYTES_MAX, Footers};
 use crate::rows::{Keys, batch_to_rows};
 use crate::schema::Table;
@@ -297,6 +299,24 @@ impl Lookup {
         }
         rows.sort_by_key(|row| row.key);
         Ok(rows)
+    }
+
+    /// Every stored key of these channels, sorted, that starts in this time, in
+    /// no order. Blocking.
+    pub fn keys_within(
+        &self,
+        channels: &[ChannelId],
+        starts: Range<Timestamp>,
+        take: &mut dyn FnMut(&RowKey),
+    ) -> Result<()> {
+        let ranges = Ranges {
+            tenant: None,
+            channels: Some(channels.to_vec()),
+            start_from: Some(starts.start),
+            start_before: Some(starts.end),
+        };
+        // Every key has a row in the base.
+        self.library.keys_within(Table::Readings, &self.readings, &ranges, take)
     }
 }
 

@@ -9,7 +9,7 @@ use meter::RowKey;
 
 use crate::delta::FileEntry;
 use crate::error::{Error, Result};
-use crate::prune::{Wanted, left_of};
+use crate::prune::{Ranges, Wanted, left_of};
 use crate::read::{DiskFile, FileBatches, Footers, Want};
 use crate::rows::Keys;
 use crate::schema::{Table, column};
@@ -59,6 +59,33 @@ impl Library {
             }
         }
         Ok(found)
+    }
+
+    /// The key of every row of these files within the ranges.
+    pub(crate) fn keys_within(
+        &self,
+        table: Table,
+        files: &[FileEntry],
+        ranges: &Ranges,
+        take: &mut dyn FnMut(&RowKey),
+    ) -> Result<()> {
+        const KEY: [usize; 4] = [column::TENANT, column::CHANNEL, column::START, column::SPAN];
+        let wanted = Wanted::Ranges(ranges);
+        for entry in files.iter().filter(|entry| wanted.may_hold(&entry.low, &entry.high)) {
+            let file = DiskFile::new(&self.shelf, table, entry);
+            let footer = self.footers.of(table, &file)?;
+            let left = left_of(&footer, &wanted);
+            if left.groups.is_empty() {
+                continue;
+            }
+            let want = Want { groups: left.groups, rows: left.rows, columns: &KEY, batch_rows: 2 * PAGE_ROWS_MAX };
+            for batch in FileBatches::open(file, footer, want)? {
+                let batch = batch?;
+                let keys = Keys::of_places(&batch, [0, 1, 2, 3])?;
+                ranges.rows(&keys).set_indices().for_each(|row| take(&keys.at(row)));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -36,7 +36,7 @@ versions AS (
     QUALIFY row_number() OVER (
         PARTITION BY tenant, channel, start, span,
             message_time, quantity_18, unit_code, unknown_unit, quality, reason
-        ORDER BY issued_at DESC, place, seq
+        ORDER BY issued_at DESC, flags & 512 DESC, place, seq
     ) = 1
 )
 SELECT *, row_number() OVER (

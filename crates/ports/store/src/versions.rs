@@ -149,12 +149,15 @@ fn newest(version: &[Candidate]) -> &Candidate {
     version.iter().max_by_key(|c| c.row.issued_at).expect("a version has a row")
 }
 
-/// The row that represents a version: issued last, and of those one that lies
-/// where the version belongs.
+/// The row that represents a version: issued last, and of those one that tells
+/// of an overlap if any does, and that lies where the version belongs.
 fn speaker(version: &[Candidate], belongs: Origin) -> At {
     let issued_at = newest(version).row.issued_at;
     let of_newest = version.iter().filter(|c| c.row.issued_at == issued_at);
-    of_newest.min_by_key(|c| (c.origin != belongs, c.origin, c.row.sequence, c.at)).expect("the newest is one").at
+    of_newest
+        .min_by_key(|c| (!c.row.flags.has(Flags::OVERLAPS), c.origin != belongs, c.origin, c.row.sequence, c.at))
+        .expect("the newest is one")
+        .at
 }
 
 /// The rows at these places, in this order, as they lie in the base: a row there

@@ -5,7 +5,8 @@
 //! what is read from it covers every key that came in before its position.
 //!
 //! Bytes, little-endian: magic `MHCV`, format version u32, position i64; channels
-//! u64 and for each its id i64, run count u32 and runs of two i64; texts u32 and
+//! u64 and for each its id i64, shortest and longest span i64, run count u32 and
+//! runs of two i64; texts u32 and
 //! for each its length u32 and UTF-8; latest rows u64 and for each the numbers
 //! that [`ROW_BYTES`] counts; at last a BLAKE3 of all before it.
 
@@ -18,7 +19,7 @@ use meter::{
 use store::{Latest, Position, SharedWords};
 
 use crate::Error;
-use crate::coverage::{Coverage, RUNS_MAX, Run};
+use crate::coverage::{Coverage, Covered, RUNS_MAX, Run};
 
 /// Where it lies in the data directory.
 pub const PATH: &str = "state/channels";
@@ -57,8 +58,10 @@ pub fn write(disk: &dyn Disk, position: Position, channels: &Channels, words: &S
 
 fn put_coverage(coverage: &Coverage, bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(&(coverage.channel_count() as u64).to_le_bytes());
-    for (channel, runs) in coverage.channels() {
-        bytes.extend_from_slice(&channel.0.to_le_bytes());
+    for (channel, Covered { runs, spans }) in coverage.channels() {
+        for number in [channel.0, spans.0, spans.1] {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
         bytes.extend_from_slice(&(runs.len() as u32).to_le_bytes());
         for run in runs {
             bytes.extend_from_slice(&run.from.to_le_bytes());
@@ -175,14 +178,16 @@ impl Reader<'_> {
         let mut coverage = Coverage::default();
         for _ in 0..self.long()? {
             let channel = ChannelId(self.long()?);
-            let runs = self.int()?;
-            if runs as usize > RUNS_MAX {
+            let spans = (self.long()?, self.long()?);
+            let count = self.int()? as usize;
+            if count > RUNS_MAX {
                 return None;
             }
-            for _ in 0..runs {
-                let (from, to) = (self.long()?, self.long()?);
-                coverage.insert_run(channel, Run { from, to });
+            let mut runs = Vec::with_capacity(count);
+            for _ in 0..count {
+                runs.push(Run { from: self.long()?, to: self.long()? });
             }
+            coverage.insert_channel(channel, Covered { runs, spans });
         }
         Some(coverage)
     }

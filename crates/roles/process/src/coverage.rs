@@ -21,33 +21,55 @@ pub const RUNS_MAX: usize = 32;
 /// Spot values never touch each other; those less than a day apart share a run.
 const SPOT_SLACK_MICROS: i64 = 86_400_000_000;
 
-/// Per channel, sorted runs that neither overlap nor touch.
+/// What is covered of each channel.
 #[derive(Debug, Default)]
 pub struct Coverage {
-    channels: HashMap<ChannelId, Vec<Run>>,
+    channels: HashMap<ChannelId, Covered>,
+}
+
+/// What is covered of one channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Covered {
+    /// Sorted; they neither overlap nor touch.
+    pub runs: Vec<Run>,
+    /// The shortest and the longest span of its intervals, in microseconds; 0
+    /// while it has none.
+    pub spans: (i64, i64),
 }
 
 impl Coverage {
     pub fn may_hold(&self, key: &RowKey) -> bool {
-        let Some(runs) = self.channels.get(&key.channel) else { return false };
+        let Some(Covered { runs, .. }) = self.channels.get(&key.channel) else { return false };
         let after = runs.partition_point(|run| run.from <= key.start.0);
         after > 0 && key.start.0 < runs[after - 1].to
     }
 
-    /// Takes in a stored key.
-    pub fn insert(&mut self, key: &RowKey) {
+    /// Takes in a stored key. Whether some of its time was, or may have been,
+    /// covered already.
+    pub fn insert(&mut self, key: &RowKey) -> bool {
         let slack = if key.span.0 == 0 { SPOT_SLACK_MICROS } else { 0 };
         let run = Run { from: key.start.0, to: end_of(key).0 };
-        merge(self.channels.entry(key.channel).or_default(), run, slack);
+        let Covered { runs, spans } = self.channels.entry(key.channel).or_default();
+        if key.span.0 > 0 {
+            let least = if spans.0 == 0 { key.span.0 } else { spans.0.min(key.span.0) };
+            *spans = (least, spans.1.max(key.span.0));
+        }
+        merge(runs, run, slack)
     }
 
-    /// Takes in a run read back from a checkpoint.
-    pub fn insert_run(&mut self, channel: ChannelId, run: Run) {
-        merge(self.channels.entry(channel).or_default(), run, 0);
+    /// Takes in a channel read back from a checkpoint.
+    pub fn insert_channel(&mut self, channel: ChannelId, covered: Covered) {
+        self.channels.insert(channel, covered);
     }
 
-    pub fn channels(&self) -> impl Iterator<Item = (ChannelId, &[Run])> {
-        self.channels.iter().map(|(channel, runs)| (*channel, runs.as_slice()))
+    /// The longest span of a channel whose intervals differ in length.
+    pub fn longest_of_many(&self, channel: ChannelId) -> Option<i64> {
+        let spans = self.channels.get(&channel)?.spans;
+        (spans.0 != spans.1).then_some(spans.1)
+    }
+
+    pub fn channels(&self) -> impl Iterator<Item = (ChannelId, &Covered)> {
+        self.channels.iter().map(|(channel, covered)| (*channel, covered))
     }
 
     pub fn channel_count(&self) -> usize {
@@ -60,17 +82,20 @@ fn end_of(key: &RowKey) -> Timestamp {
     Timestamp(key.start.0.saturating_add(key.span.0.max(1)))
 }
 
-fn merge(runs: &mut Vec<Run>, run: Run, slack: i64) {
+/// Whether the run shares time with what was there.
+fn merge(runs: &mut Vec<Run>, run: Run, slack: i64) -> bool {
     // The common case: the channel's newest reading, right after the last run.
     if let Some(last) = runs.last_mut()
         && run.from >= last.from
         && run.from <= last.to.saturating_add(slack)
     {
+        let shared = run.from < last.to;
         last.to = last.to.max(run.to);
-        return;
+        return shared;
     }
     let first = runs.partition_point(|r| r.to.saturating_add(slack) < run.from);
     let beyond = runs.partition_point(|r| r.from <= run.to.saturating_add(slack));
+    let shared = runs[first..beyond].iter().any(|there| there.from < run.to && run.from < there.to);
     if first < beyond {
         let joined = Run { from: run.from.min(runs[first].from), to: run.to.max(runs[beyond - 1].to) };
         runs.splice(first..beyond, [joined]);
@@ -80,6 +105,7 @@ fn merge(runs: &mut Vec<Run>, run: Run, slack: i64) {
     if runs.len() > RUNS_MAX {
         join_closest(runs);
     }
+    shared
 }
 
 fn join_closest(runs: &mut Vec<Run>) {
@@ -106,7 +132,7 @@ mod tests {
         for start in [3, 1, 0, 2, 4] {
             coverage.insert(&key(7, start * 30, 30));
         }
-        let runs: Vec<_> = coverage.channels().flat_map(|(_, runs)| runs.to_vec()).collect();
+        let runs: Vec<_> = coverage.channels().flat_map(|(_, covered)| covered.runs.clone()).collect();
         assert_eq!(runs, [Run { from: 0, to: 150 }]);
         assert!(!coverage.may_hold(&key(7, 150, 30)));
         assert!(!coverage.may_hold(&key(8, 0, 30)));
@@ -119,13 +145,16 @@ mod tests {
             spread in prop_oneof![Just(1_i64), Just(3_600_000_000_i64)],
         ) {
             let mut coverage = Coverage::default();
-            for (channel, start, span) in &keys {
-                coverage.insert(&key(*channel, start * spread, span * spread));
+            for (place, (channel, start, span)) in keys.iter().enumerate() {
+                let shared = coverage.insert(&key(*channel, start * spread, span * spread));
+                let before = keys[..place].iter().filter(|(of, ..)| of == channel);
+                let shares = |(_, from, length): &(i64, i64, i64)| *from < start + span && start < &(from + length);
+                prop_assert!(shared || !before.clone().any(shares), "what shares time is never denied");
             }
             for (channel, start, span) in &keys {
                 prop_assert!(coverage.may_hold(&key(*channel, start * spread, span * spread)));
             }
-            for (_, runs) in coverage.channels() {
+            for (_, Covered { runs, .. }) in coverage.channels() {
                 prop_assert!(runs.len() <= RUNS_MAX);
                 prop_assert!(runs.windows(2).all(|pair| pair[0].to < pair[1].from), "{runs:?}");
             }

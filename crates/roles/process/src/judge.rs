@@ -5,11 +5,13 @@
 //! not on when, how often or how it was cut; and each row is counted once, as
 //! accepted, duplicate or corrected.
 
-use meter::{Flags, Row, RowKey, Words};
+use std::ops::Range;
 
-use crate::Error;
+use meter::{ChannelId, Flags, Row, RowKey, Words};
+
 use crate::chunk::Chunk;
 use crate::coverage::Coverage;
+use crate::{Error, overlaps};
 
 /// What became of the readings of a chunk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +46,14 @@ pub struct Wanted {
 pub trait Stored {
     /// Every version of these sorted keys, standing or earlier, committed or not.
     fn versions_of(&self, keys: &[RowKey], words: &mut Words) -> Result<Vec<Row>, Error>;
+
+    /// The keys of these channels, sorted, that start within these microseconds.
+    fn keys_within(
+        &self,
+        channels: &[ChannelId],
+        starts: Range<i64>,
+        take: &mut dyn FnMut(&RowKey),
+    ) -> Result<(), Error>;
 }
 
 /// Judges the rows of `chunks`, with one look-up for all, and takes their keys
@@ -63,12 +73,15 @@ pub fn judge(
     let judged = Judged { counts: counts.collect(), ..Judged::default() };
     let mut placing = Placing { judged, wanted, words };
     let mut groups = rows.chunk_by(|a, b| a.0.key == b.0.key).peekable();
-    let mut versions = Vec::new();
+    let (mut versions, mut suspects) = (Vec::new(), Vec::new());
     while let Some(group) = groups.next() {
         let key = group[0].0.key;
         known.versions(&key, &mut versions);
-        if versions.is_empty() {
-            coverage.insert(&key);
+        // Stored by the same record: a replay, whose overlaps may not be stored yet.
+        let replayed =
+            versions.iter().any(|version: &Row| group.iter().any(|(row, _)| row.sequence == version.sequence));
+        if replayed || (versions.is_empty() && coverage.insert(&key)) {
+            suspects.push(key);
         }
         let before = versions.len();
         for (row, chunk) in group {
@@ -76,10 +89,12 @@ pub fn judge(
         }
         let last_of_channel = groups.peek().is_none_or(|next| next[0].0.key.channel != key.channel);
         if last_of_channel && versions.len() > before {
-            placing.judged.latest.extend(placing.standing(&versions));
+            placing.judged.latest.extend(standing(&versions, placing.words));
         }
     }
-    Ok(placing.judged)
+    let mut judged = placing.judged;
+    overlaps::flag(&mut judged, &suspects, coverage, stored, words)?;
+    Ok(judged)
 }
 
 /// The rows by key, each with the place of its chunk. Stable: versions of one
@@ -93,6 +108,12 @@ fn sorted_rows(chunks: &mut [Chunk]) -> Vec<(Row, u32)> {
     rows
 }
 
+/// Which of the versions of one key stands; of equal ones that which tells of an overlap.
+pub fn standing<'a>(versions: &'a [Row], words: &Words) -> Option<&'a Row> {
+    let told = |row: &Row| row.flags.has(Flags::OVERLAPS);
+    versions.iter().max_by(|a, b| a.standing_order(b, words).then_with(|| told(a).cmp(&told(b))))
+}
+
 struct Placing<'a> {
     judged: Judged,
     wanted: Wanted,
@@ -100,13 +121,12 @@ struct Placing<'a> {
 }
 
 impl Placing<'_> {
-    fn standing(&self, versions: &[Row]) -> Option<Row> {
-        versions.iter().max_by(|a, b| a.standing_order(b, self.words)).copied()
-    }
-
     /// Decides about one row, given every stored version of its key.
     fn place(&mut self, mut row: Row, chunk: usize, versions: &mut Vec<Row>) {
-        let Some(standing) = self.standing(versions) else {
+        if versions.iter().any(|version| version.flags.has(Flags::OVERLAPS)) {
+            row.flags = row.flags.with(Flags::OVERLAPS);
+        }
+        let Some(standing) = standing(versions, self.words).copied() else {
             versions.push(row);
             if chunk >= self.wanted.readings {
                 self.judged.new.push(row);

@@ -7,7 +7,7 @@
 //! Read: `role.rs` (the loop), `stages.rs` (journal → chunks),
 //! `intake.rs`, `understand.rs`, `chunk.rs`, `names.rs`,
 //! `messages.rs`, `judge.rs`,
-//! `coverage.rs`, `round.rs`, `batches.rs`, `restore.rs`, `checkpoint.rs`,
+//! `overlaps.rs`, `coverage.rs`, `round.rs`, `batches.rs`, `restore.rs`, `checkpoint.rs`,
 //! `maintain.rs`, `until.rs`.
 
 mod error;
@@ -16,6 +16,7 @@ mod chunk;
 mod names;
 mod messages;
 mod coverage;
+mod overlaps;
 mod judge;
 mod understand;
 mod batches;

@@ -15,6 +15,7 @@ use crate::Error;
 use crate::checkpoint::{self, Channels, Checkpoint};
 use crate::chunk::{NewChannel, NewDevice};
 use crate::coverage::Coverage;
+use crate::judge::standing;
 use crate::messages::MessagesSeen;
 use crate::names::{Lessor, Names};
 use crate::round::committed;
@@ -152,15 +153,15 @@ fn correct(
     keys.dedup();
     let mut words = words.write().expect("no holder of the words panics");
     let versions = lake.versions_of(&keys, &mut words)?;
-    let standing = versions
-        .chunk_by(|a, b| a.key == b.key)
-        .filter_map(|versions| versions.iter().max_by(|a, b| a.standing_order(b, &words)).copied());
-    latest.tell(&standing.collect::<Vec<_>>());
+    let stands = versions.chunk_by(|a, b| a.key == b.key).filter_map(|versions| standing(versions, &words).copied());
+    latest.tell(&stands.collect::<Vec<_>>());
     Ok(())
 }
 
 fn insert_keys(batch: &RecordBatch, coverage: &mut Coverage) {
-    keys_of(batch).for_each(|key| coverage.insert(&key));
+    for key in keys_of(batch) {
+        coverage.insert(&key);
+    }
 }
 
 fn keys_of(batch: &RecordBatch) -> impl Iterator<Item = RowKey> + '_ {

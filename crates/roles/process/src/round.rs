@@ -4,9 +4,10 @@
 //! tables of a round end at one position.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use arrow::array::RecordBatch;
-use meter::{Row, RowKey, Words};
+use meter::{ChannelId, Row, RowKey, Timestamp, Words};
 use store::{Lake, Lookup, Position, Table, Tail};
 
 use crate::chunk::Chunk;
@@ -162,5 +163,18 @@ impl Stored for Everything<'_> {
         }
         rows.extend(self.round.versions.iter().filter(|row| keys.binary_search(&row.key).is_ok()));
         Ok(rows)
+    }
+
+    fn keys_within(
+        &self,
+        channels: &[ChannelId],
+        starts: Range<i64>,
+        take: &mut dyn FnMut(&RowKey),
+    ) -> Result<(), Error> {
+        let waiting = self.round.new.iter().flatten().map(|row| &row.key);
+        waiting
+            .filter(|key| starts.contains(&key.start.0) && channels.binary_search(&key.channel).is_ok())
+            .for_each(&mut *take);
+        Ok(self.lake.keys_within(channels, Timestamp(starts.start)..Timestamp(starts.end), take)?)
     }
 }

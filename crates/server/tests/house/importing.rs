@@ -97,3 +97,25 @@ fn the_latest_is_what_stands_and_is_known_again_after_a_start() {
     std::fs::remove_file(&checkpoint).expect("was written at the end");
     assert_eq!(house.says(&latest), said.replace("1.5", "2.5"));
 }
+
+#[test]
+fn hours_said_again_in_quarters_are_flagged_in_either_order() {
+    let halves = nem12("1.5", "20040418203500");
+    let quarters = halves.replace(",kWh,30,", ",kWh,15,").replace(&["1.5"; 48].join(","), &["0.75"; 96].join(","));
+    for files in [[&halves, &quarters], [&quarters, &halves]] {
+        let house = House::new();
+        for (place, file) in files.into_iter().enumerate() {
+            assert_eq!(house.import(&house.file(&format!("{place}.csv"), file))[2..], [0, 0], "nothing is corrected");
+        }
+        let said = house.says(&[
+            "sql",
+            "--format",
+            "csv",
+            "select span_us, flags, count(*), sum(quantity) from readings group by span_us, flags order by span_us",
+        ]);
+        let rows: Vec<&str> = said.lines().skip(1).collect();
+        assert_eq!(rows, ["900000000,0,96,72", "1800000000,512,48,72"]);
+        let earlier = house.says(&["sql", "--format", "csv", "select count(*) as n from readings_history"]);
+        assert_eq!(earlier, "n\n0\n", "a flag is no version");
+    }
+}

@@ -53,6 +53,18 @@ impl Stored for Memory {
         let versions = self.versions.borrow();
         Ok(keys.iter().filter_map(|key| versions.get(key)).flatten().copied().collect())
     }
+
+    fn keys_within(
+        &self,
+        channels: &[ChannelId],
+        starts: std::ops::Range<i64>,
+        take: &mut dyn FnMut(&RowKey),
+    ) -> Result<(), Error> {
+        let versions = self.versions.borrow();
+        let within = |key: &&RowKey| channels.contains(&key.channel) && starts.contains(&key.start.0);
+        versions.keys().filter(within).for_each(take);
+        Ok(())
+    }
 }
 
 fn row(start: i64, value: i64, message_time: i64, issued_at: i64) -> Row {
@@ -100,7 +112,7 @@ fn run_by(at_once: usize, chunks: &[Vec<Row>]) -> (Memory, Vec<Counts>) {
         }
         memory.store(&judged);
         for row in &judged.latest {
-            let standing = memory.standing(&words).into_iter().rfind(|(key, ..)| *key == row.key);
+            let standing = memory.standing(&words).into_iter().find(|(key, ..)| *key == row.key);
             assert_eq!(standing, Some((row.key, row.value.value, row.message_time.0)), "the latest is what stands");
         }
         counts.extend(judged.counts);
@@ -198,5 +210,47 @@ proptest! {
         let (theirs, _) = run_by(at_once, &chunked(&shuffled));
         prop_assert_eq!(ours.standing(&Words::new()), theirs.standing(&Words::new()));
         prop_assert_eq!(ours.contents(), theirs.contents());
+    }
+}
+
+/// Keys whose standing version is flagged, by the rule itself: a shorter one shares time with it.
+fn overlapping(memory: &Memory) -> Vec<RowKey> {
+    let versions = memory.versions.borrow();
+    let end = |key: &RowKey| key.start.0 + key.span.0;
+    let shares = |a: &RowKey, b: &RowKey| a.channel == b.channel && a.start.0 < end(b) && b.start.0 < end(a);
+    let longer = |key: &&RowKey| versions.keys().any(|other| other.span < key.span && shares(key, other));
+    versions.keys().filter(longer).copied().collect()
+}
+
+fn flagged(memory: &Memory, words: &Words) -> Vec<RowKey> {
+    let versions = memory.versions.borrow();
+    let told = |versions: &Vec<Row>| standing(versions, words).is_some_and(|row| row.flags.has(Flags::OVERLAPS));
+    versions.iter().filter(|(_, versions)| told(versions)).map(|(key, _)| *key).collect()
+}
+
+proptest! {
+    #[test]
+    fn a_reading_is_flagged_if_and_only_if_a_shorter_one_shares_its_time(
+        told in proptest::collection::vec((0_i64..40, 1_i64..5, 0_i64..2, 0_i64..3), 1..40),
+        cut in 1_usize..6,
+        at_once in 1_usize..4,
+    ) {
+        let rows: Vec<Row> = told
+            .iter()
+            .map(|(start, span, channel, message)| {
+                let mut row = row(0, *message, *message, *message);
+                row.key.start = Timestamp(*start);
+                row.key.span = Span(*span * 3);
+                row.key.channel = ChannelId(64 + channel);
+                row
+            })
+            .collect();
+        let chunks: Vec<Vec<Row>> = rows.chunks(cut).map(<[Row]>::to_vec).collect();
+        let (memory, _) = run_by(at_once, &chunks);
+        prop_assert_eq!(flagged(&memory, &Words::new()), overlapping(&memory));
+        let again: Vec<Vec<Row>> = rows.iter().rev().map(|row| vec![*row]).collect();
+        let (backwards, _) = run_by(at_once, &again);
+        prop_assert_eq!(flagged(&backwards, &Words::new()), overlapping(&memory));
+        prop_assert_eq!(memory.contents(), backwards.contents());
     }
 }
