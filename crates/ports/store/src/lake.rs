@@ -113,8 +113,7 @@ impl Lake {
             tables.push(opened);
         }
         let pin = Arc::new(pin_of(&tables));
-        let applied = positions.into_iter().min().unwrap_or_default();
-        let tail = Tail { applied, ..Tail::default() };
+        let tail = Tail { applied: least(&positions), ..Tail::default() };
         let first = Arc::new(Snapshot::new(library.clone(), pin.clone(), tail, None, None));
         let pins = Mutex::new(vec![Arc::downgrade(&pin)]);
         let mut lake = Lake {
@@ -140,9 +139,9 @@ impl Lake {
         self.positions[table.index()]
     }
 
-    /// How far all tables are: where to go on after a start.
+    /// How far every table of the lane is: where to go on after a start.
     pub fn resume(&self) -> Position {
-        self.positions.into_iter().min().unwrap_or_default()
+        least(&self.positions)
     }
 
     /// Version of a table's log.
@@ -318,6 +317,11 @@ impl Lookup {
         // Every key has a row in the base.
         self.library.keys_within(Table::Readings, &self.readings, &ranges, take)
     }
+}
+
+/// What every table of the lane has.
+fn least(positions: &[Position; 8]) -> Position {
+    Table::OF_LANE.iter().map(|table| positions[table.index()]).min().unwrap_or_default()
 }
 
 fn pin_of(tables: &[DeltaTable]) -> Pin {

@@ -8,8 +8,8 @@ use std::sync::{Arc, LazyLock};
 use arrow::datatypes::DataType::{self, Binary, Boolean, Int8, Int16, Int32, Int64, Utf8};
 use arrow::datatypes::{Field, Schema, SchemaRef, TimeUnit};
 
-/// The tables, in the order in which a round commits them: names before what
-/// uses them, `sources` first so that a row's `seq` always leads somewhere.
+/// The tables, in the order in which a round commits those of the lane: names before
+/// what uses them, `sources` first so that a row's `seq` always leads somewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
     /// What arrived, one row per record and chunk.
@@ -62,6 +62,18 @@ impl Table {
         Table::Readings,
         Table::Overlay,
         Table::History,
+    ];
+
+    /// Those of the journal's lane, each with a position of its own. `history` has
+    /// none: it is written by folds.
+    pub const OF_LANE: [Table; 7] = [
+        Table::Sources,
+        Table::Channels,
+        Table::Devices,
+        Table::Refused,
+        Table::Events,
+        Table::Readings,
+        Table::Overlay,
     ];
 
     /// Its directory under the lake.

@@ -18,7 +18,6 @@ use crate::coverage::Coverage;
 use crate::judge::standing;
 use crate::messages::MessagesSeen;
 use crate::names::{Lessor, Names};
-use crate::round::committed;
 use crate::understand::{FilesSeen, Understander};
 
 pub struct Restored {
@@ -38,7 +37,7 @@ pub fn restore(lake: &Lake, disk: &dyn Disk, lessor: Box<dyn Lessor>) -> Result<
     let words = SharedWords::default();
     let channels = what_channels_have(lake, &snapshot, disk, &words)?;
     let understander = Understander { names, files, messages: MessagesSeen::default(), words };
-    Ok(Restored { understander, channels, from: committed(lake) })
+    Ok(Restored { understander, channels, from: lake.resume() })
 }
 
 fn for_each(snapshot: &Snapshot, table: ScanTable, mut take: impl FnMut(&RecordBatch)) -> Result<(), Error> {
@@ -103,7 +102,7 @@ fn what_channels_have(
     words: &SharedWords,
 ) -> Result<Channels, Error> {
     let (known, mut channels) = match checkpoint::read(disk, words) {
-        Some(Checkpoint { position, channels }) if position <= committed(lake) => (position, channels),
+        Some(Checkpoint { position, channels }) if position <= lake.resume() => (position, channels),
         other => {
             if other.is_some() {
                 // An older lake was put in its place: the checkpoint must not fit again later.

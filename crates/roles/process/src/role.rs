@@ -16,7 +16,7 @@ use crate::judge::{Counts, judge};
 use crate::maintain::{Done, Maintenance};
 use crate::names::Lessor;
 use crate::restore::{Restored, restore};
-use crate::round::{Everything, Missing, Round, committed};
+use crate::round::{Everything, Missing, Round};
 use crate::stages::Stages;
 use crate::{Error, MaintainSettings, Until};
 
@@ -258,7 +258,7 @@ impl Role {
         self.publish();
         self.progress.send_modify(|progress| {
             progress.commits += 1;
-            progress.committed = committed(&self.lake);
+            progress.committed = self.lake.resume();
         });
         Ok(())
     }
@@ -282,7 +282,7 @@ impl Role {
         self.rows_since_checkpoint = 0;
         let coverage = std::mem::take(&mut self.channels.coverage);
         let channels = Channels { coverage, latest: self.channels.latest.clone() };
-        let (disk, words, position) = (self.disk.clone(), self.words.clone(), committed(&self.lake));
+        let (disk, words, position) = (self.disk.clone(), self.words.clone(), self.lake.resume());
         let work = move || checkpoint::write(disk.as_ref(), position, &channels, &words).map(|()| channels);
         let written = tokio::task::spawn_blocking(work).await.map_err(|e| Error::Stage(e.to_string()))?;
         self.channels = written?;
@@ -309,7 +309,7 @@ impl Role {
 
     /// Only behind what every table has; a failure costs space, nothing else.
     async fn trim(&self) {
-        if let Err(error) = self.journal.trim(committed(&self.lake).sequence()).await {
+        if let Err(error) = self.journal.trim(self.lake.resume().sequence()).await {
             warn!(%error, "journal not trimmed");
         }
     }

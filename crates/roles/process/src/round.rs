@@ -14,15 +14,11 @@ use crate::chunk::Chunk;
 use crate::judge::{Judged, Stored, Wanted};
 use crate::{Error, batches};
 
-/// The tables a round commits, in this order: `history` belongs to folds.
-pub const ROUND_TABLES: [Table; 7] =
-    [Table::Sources, Table::Channels, Table::Devices, Table::Refused, Table::Events, Table::Readings, Table::Overlay];
-
 #[derive(Default)]
 pub struct Round {
     /// Where the tables stand once this round is committed.
     pub to: Position,
-    batches: [Vec<RecordBatch>; ROUND_TABLES.len()],
+    batches: [Vec<RecordBatch>; Table::OF_LANE.len()],
     /// Sorted by key: one run for each batch judged, for look-ups while they wait.
     new: Vec<Vec<Row>>,
     versions: Vec<Row>,
@@ -33,13 +29,13 @@ pub struct Round {
 
 /// For each table of a round the first of some chunks that it does not have yet.
 #[derive(Clone, Copy, Debug)]
-pub struct Missing([usize; ROUND_TABLES.len()]);
+pub struct Missing([usize; Table::OF_LANE.len()]);
 
 impl Missing {
     /// The chunks are in the journal's order.
     pub fn of(chunks: &[Chunk], lake: &Lake) -> Missing {
         let first = |table: Table| chunks.partition_point(|chunk| chunk.to() <= lake.position(table));
-        Missing(ROUND_TABLES.map(first))
+        Missing(Table::OF_LANE.map(first))
     }
 
     fn from(&self, table: Table) -> usize {
@@ -129,7 +125,7 @@ impl Round {
     /// Tables without rows may lag: they are brought along now and then, so
     /// that a restart reads little and the journal can be trimmed.
     pub async fn commit(&mut self, lake: &mut Lake, every: bool) -> Result<(), Error> {
-        for table in ROUND_TABLES {
+        for table in Table::OF_LANE {
             let batches = std::mem::take(&mut self.batches[table.index()]);
             if (batches.is_empty() && !every) || lake.position(table) >= self.to {
                 continue;
@@ -139,11 +135,6 @@ impl Round {
         *self = Round::starting_at(self.to);
         Ok(())
     }
-}
-
-/// What every table of a round has.
-pub fn committed(lake: &Lake) -> Position {
-    ROUND_TABLES.iter().map(|table| lake.position(*table)).min().expect("seven tables")
 }
 
 /// Stored versions: those of the lake and those that wait in the round.

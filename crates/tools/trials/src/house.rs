@@ -147,8 +147,8 @@ impl House {
             return Err(format!("{} records are in sources, the journal gave out {}", seen.sources.len(), end - 1));
         }
         // The history belongs to folds; every other table is brought to the end.
-        let mut behind = Table::ALL.into_iter().filter(|table| *table != Table::History);
-        if let Some(table) = behind.find(|table| self.lake.position(*table).sequence().0 != end) {
+        let behind = |table: &Table| self.lake.position(*table).sequence().0 != end;
+        if let Some(table) = Table::OF_LANE.into_iter().find(behind) {
             let position = self.lake.position(table);
             return Err(format!("table {} stands at {position}, the journal ends before {end}", table.name()));
         }

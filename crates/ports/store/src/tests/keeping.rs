@@ -143,6 +143,25 @@ async fn the_same_position_again_is_already_in() {
 }
 
 #[tokio::test]
+async fn a_lake_opened_again_shows_what_was_committed_and_goes_on_there() {
+    // With a history, so that one table has files and no position.
+    let mut world = corrected().await;
+    world.lake.fold().await.expect("folds");
+    let to = Position::chunk(Sequence(5), 2);
+    for table in Table::OF_LANE {
+        assert!(world.lake.resume() < to, "{table:?} is still behind");
+        world.lake.append(table, vec![], to).await.expect("moves the position");
+    }
+    assert_eq!(world.lake.resume(), to);
+    let mut world = World::open(world.disk.restart()).await.expect("opens again");
+    assert_eq!((world.lake.resume(), world.lake.snapshot().applied()), (to, to));
+    // A crash between the tables of a round: what all of them have counts.
+    world.lake.append(Table::Sources, vec![], Position::done(Sequence(5))).await.expect("moves the position");
+    let world = World::open(world.disk.restart()).await.expect("opens again");
+    assert_eq!((world.lake.resume(), world.lake.snapshot().applied()), (to, to));
+}
+
+#[tokio::test]
 async fn what_does_not_fit_in_a_commit_is_refused_before_it_is_written() {
     let mut world = World::open(SimDisk::new(2)).await.expect("an empty disk");
     let month = 48 * 31;
