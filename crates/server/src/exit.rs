@@ -65,3 +65,38 @@ pub fn kind_of(error: &anyhow::Error) -> Option<Kind> {
         journal.or_else(store).or_else(registry).or_else(process).or_else(query).or_else(format).or_else(disk)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_chain_of_causes_says_each_of_them_once() {
+        let cause = || io::Error::other("the cause");
+        let store = || store::Error::Disk { path: "lake/a".into(), cause: cause() };
+        let registry = || registry::Error::Io { path: "registry.sqlite".into(), cause: cause() };
+        let journal = || journal::Error::Disk(cause());
+        let errors = [
+            anyhow::Error::new(journal()),
+            registry().into(),
+            registry::Error::Entropy(cause()).into(),
+            store().into(),
+            process::Error::Journal(journal()).into(),
+            process::Error::Store(store()).into(),
+            process::Error::Registry(registry()).into(),
+            process::Error::Body(cause()).into(),
+            process::Error::Checkpoint { path: "state/coverage".into(), cause: cause() }.into(),
+            query::Error::from(store()).into(),
+            query::Error::Write { path: "export".into(), cause: Arc::new(cause()) }.into(),
+            ingest::Error::Registry(registry()).into(),
+            ingest::Error::Journal(journal()).into(),
+            parse::Error::Io(cause()).into(),
+            crate::format::Error::Disk(cause()).into(),
+        ];
+        for error in errors {
+            let told = format!("{:#}", error.context("what was being done"));
+            assert_eq!(told.matches("the cause").count(), 1, "{told}");
+        }
+    }
+}

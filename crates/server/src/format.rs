@@ -43,7 +43,7 @@ pub enum Error {
         "format.json says {field} is {found}, this binary works with {ours}; use the meterhouse that made the directory"
     )]
     Differs { field: &'static str, found: u64, ours: u64 },
-    #[error("format.json: {0}")]
+    #[error(transparent)]
     Disk(#[from] std::io::Error),
 }
 

@@ -32,11 +32,17 @@ pub struct Unrecognised {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the body could not be read: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
     #[error("a protobuf body of more than {PROTOBUF_BYTES_MAX} bytes; send it in several requests")]
     TooLarge,
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Error::Io(error)
+    }
 }
 
 /// Reads a body of `format` into `sink`.

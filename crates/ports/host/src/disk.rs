@@ -162,7 +162,14 @@ pub(crate) fn check_dir(path: &str) -> io::Result<()> {
     if path.is_empty() { Ok(()) } else { check_file(path) }
 }
 
-/// Names the operation and the path, keeping the error's kind.
+/// Whether there was no room: nothing is wrong with the disk but that.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Names the operation and the path, and what to do where that is known,
+/// keeping the error's kind.
 pub(crate) fn explain(operation: &str, path: &str, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot {operation} {path:?}: {error}"))
+    let advice = if is_full(error) { "; free space and try again" } else { "" };
+    io::Error::new(error.kind(), format!("cannot {operation} {path:?}: {error}{advice}"))
 }

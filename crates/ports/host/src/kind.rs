@@ -2,6 +2,9 @@
 //!
 //! Promise: every crate's error enum maps each of its cases to one `Kind`, and
 //! the tables of HTTP statuses, exit codes and retries know nothing but these.
+//! Such an error's text is whole: it tells its cause itself, or is `transparent`,
+//! and does not hand the cause on as `source()`. So a log line that shows the
+//! error says everything, and a chain of causes says it once.
 
 use std::io;
 

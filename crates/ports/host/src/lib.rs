@@ -18,7 +18,7 @@ mod real;
 mod sim;
 
 pub use clock::{Clock, ManualClock, SystemClock, sleep};
-pub use disk::{Disk, Entry, Lock, SWEPT_SUFFIX, is_temporary, parent_of, sweep_temporaries};
+pub use disk::{Disk, Entry, Lock, SWEPT_SUFFIX, is_full, is_temporary, parent_of, sweep_temporaries};
 pub use entropy::{Entropy, OsEntropy, Seeded, SeededEntropy};
 pub use kind::Kind;
 pub use real::RealDisk;

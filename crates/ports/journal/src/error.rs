@@ -17,7 +17,7 @@ pub enum Error {
     ObjectTooLarge { most: u64 },
     #[error("{waiting} bodies wait to be written; send again later")]
     Full { waiting: usize },
-    #[error("the disk is full ({why}); free space and send again")]
+    #[error("the disk is full: {why}")]
     DiskFull { why: String },
     #[error("record {from} has been trimmed away; the first one left is {start}")]
     Trimmed { from: Sequence, start: Sequence },

@@ -1,6 +1,7 @@
 //! What can go wrong in a registry, and what kind of trouble it is.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use host::Kind;
 use meter::TenantId;
@@ -48,21 +49,29 @@ pub enum Error {
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("registry {path}: {what}; restore registry.sqlite and registry.sum together from a backup")]
     Damaged { path: PathBuf, what: String },
-    #[error("the disk under registry {path} is full; free some space and try again")]
+    #[error("the disk under registry {path} is full; free space and try again")]
     DiskFull { path: PathBuf },
     #[error("registry {path} stopped after a failed write ({what}); look at the disk, then restart")]
     Stopped { path: PathBuf, what: String },
     #[error("registry {path} is in use by another process; stop that one first")]
     InUse { path: PathBuf },
-    #[error("no random bytes for a token; look at the machine's /dev/urandom")]
-    Entropy(#[source] std::io::Error),
-    #[error("registry {path} cannot be read: {source}; look at the disk and the file's owner")]
-    Io { path: PathBuf, source: std::io::Error },
-    #[error("registry {path} failed a statement: {source}")]
-    Sql { path: PathBuf, source: rusqlite::Error },
+    #[error("no random bytes for a token ({0}); look at the machine's /dev/urandom")]
+    Entropy(io::Error),
+    #[error("registry {path} cannot be read: {cause}; look at the disk and the file's owner")]
+    Io { path: PathBuf, cause: io::Error },
+    #[error("registry {path} failed a statement: {cause}")]
+    Sql { path: PathBuf, cause: rusqlite::Error },
 }
 
 impl Error {
+    /// The error of a disk that may be full.
+    pub(crate) fn of_disk(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
+        move |cause| match host::is_full(&cause) {
+            true => Error::DiskFull { path: path.to_owned() },
+            false => Error::Io { path: path.to_owned(), cause },
+        }
+    }
+
     /// What the caller can do about it.
     pub fn kind(&self) -> Kind {
         match self {

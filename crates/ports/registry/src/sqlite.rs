@@ -23,7 +23,6 @@ mod sum;
 mod rest;
 mod schema;
 
-use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -71,14 +70,14 @@ impl Sqlite {
     /// directory's lock.
     pub fn open(dir: &Path) -> Result<Sqlite> {
         let path = dir.join(FILE_NAME);
-        let disk = RealDisk::open(dir).map_err(|source| Error::Io { path: path.clone(), source })?;
+        let disk = RealDisk::open(dir).map_err(Error::of_disk(&path))?;
         let said = rest::said(&path, &disk)?;
         if let Some(State::Clean(sum)) = &said {
             rest::check(&path, &disk, sum)?;
         }
         let mut connection = connect(&path, said.is_none())?;
         // The first look inside plays back the journal of an interrupted change.
-        let format = schema::format_of(&connection).map_err(|source| sql(&path, source))?;
+        let format = schema::format_of(&connection).map_err(|cause| sql(&path, cause))?;
         if format > schema::FORMAT {
             return Err(Error::Newer { path, found: format, known: schema::FORMAT });
         }
@@ -86,7 +85,7 @@ impl Sqlite {
             rest::check_interrupted(&path, &disk, &connection, before.as_ref())?;
         }
         if format == 0 {
-            make(&mut connection).map_err(|source| sql(&path, source))?;
+            make(&mut connection).map_err(|cause| sql(&path, cause))?;
         }
         let sum = match said {
             Some(State::Clean(sum)) if format != 0 => sum,
@@ -104,7 +103,7 @@ impl Sqlite {
     /// The same for a registry nobody has open, such as one that refuses to.
     pub fn scrub_closed(dir: &Path) -> Result<Vec<Damage>> {
         let path = dir.join(FILE_NAME);
-        let disk = RealDisk::open(dir).map_err(|source| Error::Io { path: path.clone(), source })?;
+        let disk = RealDisk::open(dir).map_err(Error::of_disk(&path))?;
         rest::scrub(&path, &disk)
     }
 
@@ -113,7 +112,7 @@ impl Sqlite {
     }
 
     fn look<T>(&self, look: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        look(&self.idle().connection).map_err(|source| sql(&self.path, source))
+        look(&self.idle().connection).map_err(|cause| sql(&self.path, cause))
     }
 
     /// One change: say so, commit it, write the new sum. A refusal by `work`
@@ -124,7 +123,7 @@ impl Sqlite {
             return Err(Error::Stopped { path: self.path.clone(), what: what.clone() });
         }
         if let Err(error) = State::Changing(Some(inner.sum.clone())).write(&self.disk) {
-            if error.kind() == io::ErrorKind::StorageFull {
+            if host::is_full(&error) {
                 return Err(Error::DiskFull { path: self.path.clone() });
             }
             return Err(self.stop(&mut inner, error.to_string()));
@@ -143,7 +142,11 @@ impl Sqlite {
             .and_then(|sum| State::Clean(sum.clone()).write(&self.disk).map(|()| sum));
         match summed {
             Ok(sum) => inner.sum = sum,
-            Err(error) => return Err(self.stop(&mut inner, error.to_string())),
+            Err(error) => {
+                // The change may be in: only a restart finds out, also when there is room again.
+                let stopped = self.stop(&mut inner, error.to_string());
+                return Err(if host::is_full(&error) { Error::DiskFull { path: self.path.clone() } } else { stopped });
+            }
         }
         outcome
     }
@@ -274,7 +277,7 @@ fn connect(path: &Path, new: bool) -> Result<Connection> {
         connection.pragma_update(None, "trusted_schema", false)?;
         Ok(connection)
     };
-    open().map_err(|source| sql(path, source))
+    open().map_err(|cause| sql(path, cause))
 }
 
 fn make(connection: &mut Connection) -> rusqlite::Result<()> {
@@ -318,13 +321,13 @@ fn damaged(path: &Path, what: String) -> Error {
     Error::Damaged { path: path.to_owned(), what }
 }
 
-fn sql(path: &Path, source: rusqlite::Error) -> Error {
+fn sql(path: &Path, cause: rusqlite::Error) -> Error {
     let path = path.to_owned();
-    match source.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::Damaged { path, what: source.to_string() },
+    match cause.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::Damaged { path, what: cause.to_string() },
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::InUse { path },
         Some(ErrorCode::DiskFull) => Error::DiskFull { path },
-        _ => Error::Sql { path, source },
+        _ => Error::Sql { path, cause },
     }
 }
 

@@ -245,7 +245,7 @@ impl Output {
         if !self.places.is_empty() {
             let batches: Vec<&RecordBatch> = self.batches.iter().collect();
             let rows = interleave_record_batch(&batches, &self.places);
-            run.write(&rows.map_err(|source| Error::Rows { table: "readings", source })?)?;
+            run.write(&rows.map_err(|cause| Error::Rows { table: "readings", cause })?)?;
             self.places.clear();
         }
         let mut kept = Vec::with_capacity(cursors.len());

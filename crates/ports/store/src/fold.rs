@@ -338,6 +338,6 @@ fn replaced(batch: &RecordBatch, keys: &[RowKey], rows: &RecordBatch) -> Result<
     interleave_record_batch(&[batch, rows], &places).map_err(broken)
 }
 
-fn broken(source: arrow::error::ArrowError) -> Error {
-    Error::Rows { table: "overlay", source }
+fn broken(cause: arrow::error::ArrowError) -> Error {
+    Error::Rows { table: "overlay", cause }
 }

@@ -53,7 +53,7 @@ impl Library {
                 let batch = batch?;
                 let mask = among(&Keys::of(&batch)?, keys);
                 if mask.true_count() > 0 {
-                    let rows = |source| Error::Rows { table: table.name(), source };
+                    let rows = |cause| Error::Rows { table: table.name(), cause };
                     found.push(OfFile { file: place, batch: filter_record_batch(&batch, &mask).map_err(rows)? });
                 }
             }

@@ -213,7 +213,7 @@ impl Plan {
         columns: &[usize],
         mask: Option<BooleanArray>,
     ) -> Result<Option<RecordBatch>> {
-        let broken = |source| Error::Rows { table: self.table.name(), source };
+        let broken = |cause| Error::Rows { table: self.table.name(), cause };
         let kept = mask.as_ref().map_or(batch.num_rows(), BooleanArray::true_count);
         if kept == 0 {
             return Ok(None);

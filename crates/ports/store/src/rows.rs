@@ -204,7 +204,7 @@ fn wrong(place: usize) -> Error {
     let column = Table::Readings.schema().field(place).name().clone();
     Error::Rows {
         table: TABLE,
-        source: arrow::error::ArrowError::SchemaError(format!("column {column} has another type or nulls")),
+        cause: arrow::error::ArrowError::SchemaError(format!("column {column} has another type or nulls")),
     }
 }
 

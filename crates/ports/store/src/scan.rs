@@ -149,7 +149,7 @@ pub(crate) fn parts_of(table: Table, request: &ScanRequest, rows: Rows, stats: &
         start_before: request.start_before.filter(|_| readings),
     };
     let all = table.schema();
-    let schema = all.project(&request.columns).map_err(|source| Error::Rows { table: table.name(), source })?;
+    let schema = all.project(&request.columns).map_err(|cause| Error::Rows { table: table.name(), cause })?;
     let plan = Arc::new(Plan {
         table,
         ranges,

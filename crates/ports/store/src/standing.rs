@@ -178,6 +178,6 @@ fn flattened(layers: &[Arc<Layer>]) -> Result<Layer> {
     })
 }
 
-fn broken(source: arrow::error::ArrowError) -> Error {
-    Error::Rows { table: "overlay", source }
+fn broken(cause: arrow::error::ArrowError) -> Error {
+    Error::Rows { table: "overlay", cause }
 }

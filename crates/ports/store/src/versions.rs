@@ -169,7 +169,7 @@ pub(crate) fn gather(found: &[Found], places: &[At]) -> Result<RecordBatch> {
     }
     let batches: Vec<&RecordBatch> = found.iter().map(|f| &f.batch).collect();
     let indices: Vec<(usize, usize)> = places.iter().map(|at| (at.batch as usize, at.row as usize)).collect();
-    let rows = |source| Error::Rows { table: "readings", source };
+    let rows = |cause| Error::Rows { table: "readings", cause };
     let gathered = interleave_record_batch(&batches, &indices).map_err(rows)?;
     without_reissued(&gathered).map_err(rows)
 }

@@ -121,7 +121,7 @@ impl FileWriter {
         // Every type of ours has a Parquet type of its own: the Arrow schema beside it would only cost bytes.
         let options = ArrowWriterOptions::new().with_properties(properties(table)).with_skip_arrow_metadata(true);
         let writer =
-            ArrowWriter::try_new_with_options(sink, table.schema(), options).map_err(Error::parquet(&temporary))?;
+            ArrowWriter::try_new_with_options(sink, table.schema(), options).map_err(Error::unwritten(&temporary))?;
         Ok(FileWriter { shelf: shelf.clone(), table, month, temporary, writer, bounds: None, rows: 0, finished: false })
     }
 
@@ -136,7 +136,7 @@ impl FileWriter {
             Some((lowest, highest)) => (least(lowest, low), most(highest, high)),
         });
         self.rows += batch.num_rows() as u64;
-        self.writer.write(batch).map_err(Error::parquet(&self.temporary))
+        self.writer.write(batch).map_err(Error::unwritten(&self.temporary))
     }
 
     pub(crate) fn rows(&self) -> u64 {
@@ -146,7 +146,7 @@ impl FileWriter {
     /// Durable under its name when this returns; no row came in after `through`.
     pub(crate) fn finish(mut self, name: &str, through: Position) -> Result<FileEntry> {
         let path_of_error = self.temporary.clone();
-        self.writer.finish().map_err(Error::parquet(&path_of_error))?;
+        self.writer.finish().map_err(Error::unwritten(&path_of_error))?;
         let written = self.writer.inner_mut().end().map_err(Error::disk(&path_of_error))?;
         let hash = written.hash.to_hex();
         let path = format!("{}{name}-{}.parquet", partition_dir(self.table, self.month), &hash[..HASH_LETTERS]);
@@ -218,7 +218,7 @@ fn is_integer(kind: &DataType) -> bool {
 
 /// All rows of the batches in key order; equal keys stay in their order.
 pub(crate) fn sorted_by_key(table: Table, batches: &[RecordBatch]) -> Result<RecordBatch> {
-    let rows = |source| Error::Rows { table: table.name(), source };
+    let rows = |cause| Error::Rows { table: table.name(), cause };
     let all = concat_batches(&table.schema(), batches).map_err(rows)?;
     let keys = Keys::of(&all)?;
     if (1..keys.len()).all(|row| keys.at(row - 1) <= keys.at(row)) {
@@ -254,7 +254,7 @@ fn by_month(table: Table, sorted: &RecordBatch) -> Result<Vec<(i32, RecordBatch)
     if let (1, Some(month)) = (months.len(), months.keys().next()) {
         return Ok(vec![(*month, sorted.clone())]);
     }
-    let rows = |source| Error::Rows { table: table.name(), source };
+    let rows = |cause| Error::Rows { table: table.name(), cause };
     let part = |(month, of_month)| Ok((month, take_record_batch(sorted, &UInt32Array::from(of_month)).map_err(rows)?));
     months.into_iter().map(part).collect()
 }

@@ -141,7 +141,7 @@ fn place_of(place: Place) -> (i8, i64) {
 }
 
 fn batch(table: Table, columns: Vec<ArrayRef>) -> Result<RecordBatch, Error> {
-    RecordBatch::try_new(table.schema(), columns).map_err(|source| Error::Columns { table: table.name(), source })
+    RecordBatch::try_new(table.schema(), columns).map_err(|cause| Error::Columns { table: table.name(), cause })
 }
 
 fn longs(values: impl IntoIterator<Item = i64>) -> ArrayRef {

@@ -53,7 +53,7 @@ pub fn write(disk: &dyn Disk, position: Position, channels: &Channels, words: &S
     put_latest(&channels.latest, &words.read().expect("no holder of the words panics"), &mut bytes);
     let hash = blake3::hash(&bytes);
     bytes.extend_from_slice(hash.as_bytes());
-    disk.write_durable(PATH, &bytes, true).map_err(|source| Error::Checkpoint { path: PATH.into(), source })
+    disk.write_durable(PATH, &bytes, true).map_err(|cause| Error::Checkpoint { path: PATH.into(), cause })
 }
 
 fn put_coverage(coverage: &Coverage, bytes: &mut Vec<u8>) {
@@ -113,7 +113,7 @@ pub fn read(disk: &dyn Disk, words: &SharedWords) -> Option<Checkpoint> {
 pub fn forget(disk: &dyn Disk) -> Result<(), Error> {
     match disk.remove(PATH) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::Checkpoint { path: PATH.into(), source: error })
+            Err(Error::Checkpoint { path: PATH.into(), cause: error })
         }
         _ => Ok(()),
     }

@@ -5,20 +5,20 @@ use host::Kind;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("journal: {0}")]
-    Journal(#[from] journal::Error),
+    Journal(journal::Error),
     #[error("lake: {0}")]
-    Store(#[from] store::Error),
+    Store(store::Error),
     #[error("ids for new channels: {0}")]
-    Registry(#[from] registry::Error),
+    Registry(registry::Error),
     #[error("vocabulary: {0}")]
-    Words(#[from] meter::WordsError),
+    Words(meter::WordsError),
     #[error("body of a record: {0}")]
     Body(std::io::Error),
-    #[error("checkpoint {path}: {source}")]
-    Checkpoint { path: String, source: std::io::Error },
+    #[error("checkpoint {path}: {cause}")]
+    Checkpoint { path: String, cause: std::io::Error },
     /// Columns that do not fit their table: ours to prevent.
-    #[error("columns of table {table}: {source}")]
-    Columns { table: &'static str, source: arrow::error::ArrowError },
+    #[error("columns of table {table}: {cause}")]
+    Columns { table: &'static str, cause: arrow::error::ArrowError },
     #[error("a stage of the role ended early: {0}")]
     Stage(String),
     /// The other side of a channel went away; its own error says why.
@@ -33,8 +33,33 @@ impl Error {
             Error::Store(error) => error.kind(),
             Error::Registry(error) => error.kind(),
             Error::Words(_) => Kind::Busy,
-            Error::Body(_) | Error::Checkpoint { .. } => Kind::Corrupt,
+            Error::Body(_) => Kind::Corrupt,
+            Error::Checkpoint { cause, .. } => Kind::of_io(cause),
             Error::Columns { .. } | Error::Stage(_) | Error::Gone => Kind::Bug,
         }
+    }
+}
+
+impl From<journal::Error> for Error {
+    fn from(error: journal::Error) -> Self {
+        Error::Journal(error)
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Error::Store(error)
+    }
+}
+
+impl From<registry::Error> for Error {
+    fn from(error: registry::Error) -> Self {
+        Error::Registry(error)
+    }
+}
+
+impl From<meter::WordsError> for Error {
+    fn from(error: meter::WordsError) -> Self {
+        Error::Words(error)
     }
 }

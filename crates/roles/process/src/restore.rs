@@ -131,7 +131,7 @@ fn last_of_channels(batch: &RecordBatch) -> Result<RecordBatch, Error> {
     let channel = batch.column(column::CHANNEL).as_primitive::<Int64Type>().values();
     let last = (0..channel.len()).filter(|row| channel.get(row + 1) != Some(&channel[*row]));
     let last = UInt32Array::from_iter_values(last.map(|row| row as u32));
-    take_record_batch(batch, &last).map_err(|source| Error::Columns { table: Table::Readings.name(), source })
+    take_record_batch(batch, &last).map_err(|cause| Error::Columns { table: Table::Readings.name(), cause })
 }
 
 /// Of the latest keys the version that stands, where the overlay has others than the base.

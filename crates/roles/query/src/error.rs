@@ -50,8 +50,8 @@ pub enum Error {
     Damaged { channel: i64, what: String },
     #[error("{message}")]
     Store { message: String, kind: Kind },
-    #[error("the {path} cannot be written")]
-    Write { path: String, source: Arc<std::io::Error> },
+    #[error("the {path} cannot be written: {cause}")]
+    Write { path: String, cause: Arc<std::io::Error> },
     #[error("query engine: {0}")]
     Engine(String),
 }
@@ -71,7 +71,7 @@ impl Error {
             Error::Busy { .. } => Kind::Busy,
             Error::Nameless { .. } | Error::Damaged { .. } => Kind::Corrupt,
             Error::Store { kind, .. } => *kind,
-            Error::Write { source, .. } => Kind::of_io(source),
+            Error::Write { cause, .. } => Kind::of_io(cause),
             Error::Engine(_) => Kind::Bug,
         }
     }

@@ -52,7 +52,7 @@ impl Selection {
 impl Session {
     /// Writes the readings with a header line; gives their number. `out` may block.
     pub async fn export_readings(self, selection: &Selection, out: &mut (dyn Write + Send)) -> Result<u64> {
-        let unwritten = |source| Error::Write { path: "export".into(), source: Arc::new(source) };
+        let unwritten = |cause| Error::Write { path: "export".into(), cause: Arc::new(cause) };
         let mut answer = self.for_export().query(&selection.sql()).await?;
         let mut out = std::io::BufWriter::new(out);
         parse::export::write_header(&mut out).map_err(unwritten)?;
@@ -70,7 +70,7 @@ impl Session {
 /// Writes rows of the answer to [`Selection::sql`] as lines of the export.
 pub fn write_lines(batch: &RecordBatch, out: &mut impl Write) -> Result<()> {
     for row in 0..batch.num_rows() {
-        let unwritten = |source| Error::Write { path: "export".into(), source: Arc::new(source) };
+        let unwritten = |cause| Error::Write { path: "export".into(), cause: Arc::new(cause) };
         Columns::of(batch).line(row)?.write(out).map_err(unwritten)?;
     }
     Ok(())

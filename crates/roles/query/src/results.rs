@@ -163,7 +163,7 @@ pub fn encode(answer: Answer, format: Format) -> impl Stream<Item = Result<Vec<u
 impl Answer {
     /// Writes all of it. `out` may block: for commands, not for servers.
     pub async fn write(self, format: Format, out: &mut (dyn std::io::Write + Send)) -> Result<()> {
-        let unwritten = |source| Error::Write { path: "output".into(), source: Arc::new(source) };
+        let unwritten = |cause| Error::Write { path: "output".into(), cause: Arc::new(cause) };
         let mut pieces = Box::pin(encode(self, format));
         while let Some(piece) = pieces.next().await {
             out.write_all(&piece?).map_err(unwritten)?;

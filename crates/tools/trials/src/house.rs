@@ -255,7 +255,7 @@ struct Leases {
 
 impl Lessor for Leases {
     fn lease(&mut self, blocks: u32) -> Result<Range<i64>, process::Error> {
-        let told = |source| process::Error::Checkpoint { path: LEASES.into(), source };
+        let told = |cause| process::Error::Checkpoint { path: LEASES.into(), cause };
         let next = match self.disk.read(LEASES, 0, 8) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => 1,
             read => i64::from_le_bytes(read.map_err(told)?.try_into().expect("eight bytes were written whole")),

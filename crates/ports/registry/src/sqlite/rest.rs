@@ -28,7 +28,7 @@ pub struct Damage {
 /// What `registry.sum` says; `None` where neither file exists. Never makes a
 /// new registry over a lost one: its ids would be handed out a second time.
 pub(super) fn said(path: &Path, disk: &RealDisk) -> Result<Option<State>> {
-    let io_error = |source| Error::Io { path: path.to_owned(), source };
+    let io_error = |cause| Error::of_disk(path)(cause);
     for entry in disk.list("").map_err(io_error)? {
         if is_temporary(&entry.name) && entry.name.contains(SUM_NAME) {
             disk.remove(&entry.name).map_err(io_error)?;
@@ -37,7 +37,7 @@ pub(super) fn said(path: &Path, disk: &RealDisk) -> Result<Option<State>> {
     let exists = match disk.size(FILE_NAME) {
         Ok(_) => true,
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-        Err(source) => return Err(io_error(source)),
+        Err(cause) => return Err(io_error(cause)),
     };
     match State::read(disk) {
         Ok(State::Changing(None)) if !exists => Ok(None),
@@ -50,7 +50,7 @@ pub(super) fn said(path: &Path, disk: &RealDisk) -> Result<Option<State>> {
         }
         Err(Unreadable::Newer(found)) => Err(Error::Newer { path: path.to_owned(), found, known: schema::FORMAT }),
         Err(Unreadable::Damaged) => Err(damaged(path, "registry.sum beside it fails its own checksum".to_owned())),
-        Err(Unreadable::Io(source)) => Err(io_error(source)),
+        Err(Unreadable::Io(cause)) => Err(io_error(cause)),
     }
 }
 
@@ -75,7 +75,7 @@ pub(super) fn check_interrupted(
         return Ok(());
     }
     let said: String =
-        connection.pragma_query_value(None, "integrity_check", |row| row.get(0)).map_err(|source| sql(path, source))?;
+        connection.pragma_query_value(None, "integrity_check", |row| row.get(0)).map_err(|cause| sql(path, cause))?;
     if said == "ok" {
         return Ok(());
     }
@@ -87,7 +87,7 @@ pub(super) fn check_interrupted(
 pub(super) fn settle(path: &Path, disk: &RealDisk) -> Result<FileSum> {
     let sum = hash(path, disk)?;
     let wrote = State::Clean(sum.clone()).write(disk);
-    wrote.map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    wrote.map_err(Error::of_disk(path))?;
     Ok(sum)
 }
 
@@ -104,7 +104,7 @@ pub(super) fn scrub(path: &Path, disk: &RealDisk) -> Result<Vec<Damage>> {
         Err(Unreadable::Newer(found)) => {
             return Err(Error::Newer { path: path.to_owned(), found, known: schema::FORMAT });
         }
-        Err(Unreadable::Io(source)) => return Err(Error::Io { path: path.to_owned(), source }),
+        Err(Unreadable::Io(cause)) => return Err(Error::Io { path: path.to_owned(), cause }),
     };
     if disk.size(JOURNAL_NAME).is_ok() {
         return found(JOURNAL_NAME, STRAY_JOURNAL.to_owned());
@@ -113,7 +113,7 @@ pub(super) fn scrub(path: &Path, disk: &RealDisk) -> Result<Vec<Damage>> {
         Ok(sum) if sum == said => Ok(Vec::new()),
         Ok(sum) => found(FILE_NAME, differs(&said, &sum)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => found(FILE_NAME, "it is missing".to_owned()),
-        Err(source) => Err(Error::Io { path: path.to_owned(), source }),
+        Err(cause) => Err(Error::Io { path: path.to_owned(), cause }),
     }
 }
 
@@ -125,5 +125,5 @@ fn differs(said: &FileSum, found: &FileSum) -> String {
 }
 
 fn hash(path: &Path, disk: &RealDisk) -> Result<FileSum> {
-    FileSum::of(disk, FILE_NAME).map_err(|source| Error::Io { path: path.to_owned(), source })
+    FileSum::of(disk, FILE_NAME).map_err(Error::of_disk(path))
 }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
-use host::{Clock, Disk, is_temporary, parent_of};
+use host::{Clock, Disk, is_full, is_temporary, parent_of};
 use object_store::path::Path;
 use object_store::{
     CopyMode, CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
@@ -155,7 +155,7 @@ impl DiskStore {
         let written = disk.write_at(&temporary, 0, bytes).and_then(|()| disk.sync(&temporary));
         if let Err(error) = written {
             // Nothing but this file is in doubt, and it goes; a full disk is no reason to stop.
-            if !matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
+            if !is_full(&error) {
                 self.poison();
             }
             let _ = disk.remove(&temporary);

@@ -388,8 +388,15 @@ impl DeltaTable {
 
     /// An error of `deltalake-core`, with what to do about it.
     pub(super) fn broken(&self, doing: &str, error: DeltaTableError) -> Error {
-        let kind = if self.store.is_poisoned() { Kind::Bug } else { kind_of(&error) };
-        self.error(kind, format!("cannot {doing}: {error}"))
+        let below = disk_error(&error);
+        // What it read made no sense, unless the disk itself failed.
+        let kind = match below.map(Kind::of_io) {
+            _ if self.store.is_poisoned() => Kind::Bug,
+            None | Some(Kind::NotFound) => Kind::Corrupt,
+            Some(kind) => kind,
+        };
+        let what = below.map_or_else(|| error.to_string(), std::io::Error::to_string);
+        self.error(kind, format!("cannot {doing}: {what}"))
     }
 }
 
@@ -405,20 +412,16 @@ fn log_store(store: &DiskStore, name: &str) -> Result<LogStoreRef> {
     logstore_with(Arc::new(store.clone()), &location, StorageConfig::default()).map_err(broken)
 }
 
-/// Looks for the disk's own error underneath.
-fn kind_of(error: &DeltaTableError) -> Kind {
+/// The disk's own error underneath: it names operation and file.
+fn disk_error(error: &DeltaTableError) -> Option<&std::io::Error> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            return match Kind::of_io(io) {
-                Kind::NotFound => Kind::Corrupt,
-                kind => kind,
-            };
+        if let Some(io) = error.downcast_ref() {
+            return Some(io);
         }
         cause = error.source();
     }
-    // It read something that it could not make sense of.
-    Kind::Corrupt
+    None
 }
 
 pub(super) fn millis(at: meter::Timestamp) -> i64 {
