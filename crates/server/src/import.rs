@@ -1,14 +1,18 @@
 //! `meterhouse import`: files in, counted.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures::{Stream, stream};
+use indicatif::ProgressBar;
 use journal::{Body, Content, Door, Journal, RECORD_BYTES_MAX};
 use meter::{Sequence, TenantId};
 use process::Until;
 use serde::Serialize;
+use tokio::io::AsyncReadExt;
 
 use crate::ask::Asked;
 use crate::cli::{Common, Import};
@@ -16,6 +20,9 @@ use crate::exit::{self, Usage};
 use crate::remote::{Remote, escaped};
 use crate::settings::Settings;
 use crate::{ask, output, wire};
+
+/// Read ahead of the server; with hyper's buffers a file of any size costs below 2 MiB.
+const PIECE_BYTES: usize = 256 << 10;
 
 /// What became of one file.
 #[derive(Debug, Serialize)]
@@ -87,13 +94,13 @@ async fn locally(
     files: &[PathBuf],
     format: &str,
 ) -> anyhow::Result<(Taken, Vec<Asked>)> {
+    let bar = output::progress_bytes(bytes_of(files)?, "importing");
     let house = wire::open(&common.data_dir, settings).await?;
     let tenant = wire::tenant(house.registry.as_ref(), &common.tenant)?;
     let (front, running) = wire::start(house, settings, Until::Told);
-    let bar = output::progress(files.len() as u64, "importing");
     let mut taken = Vec::new();
     for file in files {
-        match append(&front, tenant, file, format).await {
+        match append(&front, tenant, file, format, &bar).await {
             Ok(sequence) => taken.push((file.clone(), sequence)),
             Err(error) => {
                 // What was acknowledged is kept; the role's own error says more than a closed channel.
@@ -102,7 +109,6 @@ async fn locally(
                 return Err(error);
             }
         }
-        bar.inc(1);
     }
     bar.set_message("applying");
     let lake = running.finish().await?;
@@ -113,39 +119,80 @@ async fn locally(
     Ok((taken, answers))
 }
 
-async fn append(front: &wire::Front, tenant: TenantId, file: &Path, format: &str) -> anyhow::Result<Sequence> {
+async fn append(
+    front: &wire::Front,
+    tenant: TenantId,
+    file: &Path,
+    format: &str,
+    bar: &ProgressBar,
+) -> anyhow::Result<Sequence> {
     let about = || format!("{}", file.display());
     let size = std::fs::metadata(file).with_context(about)?.len();
     let content = if size <= RECORD_BYTES_MAX as u64 {
+        bar.inc(size);
         Content::Bytes(Bytes::from(std::fs::read(file).with_context(about)?))
     } else {
         let archive = front.archive.clone();
-        let opened = std::fs::File::open(file).with_context(about)?;
+        let opened = bar.wrap_read(std::fs::File::open(file).with_context(about)?);
         let stored = tokio::task::spawn_blocking(move || archive.put(opened)).await?.with_context(about)?;
         stored.content()
     };
-    let object = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let object = name_of(file);
     let body = Body { tenant, door: Door::File, format: format.into(), object, message_id: String::new(), content };
     Ok(front.journal.append(body).await.with_context(about)?.sequence)
 }
 
 async fn to_server(remote: &Remote, files: &[PathBuf], format: &str) -> anyhow::Result<(Taken, Vec<Asked>)> {
-    let bar = output::progress(files.len() as u64, "sending");
+    let bar = output::progress_bytes(bytes_of(files)?, "sending");
     let mut taken: Taken = Vec::new();
     for file in files {
-        let bytes = std::fs::read(file).with_context(|| format!("{}", file.display()))?;
-        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let path = format!("/v1/files?name={}&format={}", escaped(&name), escaped(format));
-        let answer = remote.post(&path, "application/octet-stream", bytes.into()).await?;
-        let receipt: serde_json::Value = serde_json::from_slice(&answer.good()?)?;
-        let sequence = receipt["sequence"].as_u64().context("the server's receipt has no sequence")?;
-        taken.push((file.clone(), Sequence(sequence)));
-        bar.inc(1);
+        let sequence = send(remote, file, format, &bar).await.with_context(|| format!("{}", file.display()))?;
+        taken.push((file.clone(), sequence));
     }
     bar.finish_and_clear();
     let last = taken.iter().map(|(_, sequence)| sequence.0).max().unwrap_or(0);
     let answers = ask::server(remote, &counts_sql(&taken), Some(last)).await?;
     Ok((taken, answers))
+}
+
+async fn send(remote: &Remote, file: &Path, format: &str, bar: &ProgressBar) -> anyhow::Result<Sequence> {
+    let opened = tokio::fs::File::open(file).await?;
+    let size = opened.metadata().await?.len();
+    let path = format!("/v1/files?name={}&format={}", escaped(&name_of(file)), escaped(format));
+    let sent = remote.post_pieces(&path, "application/octet-stream", size, pieces(opened, size, bar.clone()));
+    let receipt: serde_json::Value = serde_json::from_slice(&sent.await?.good()?)?;
+    Ok(Sequence(receipt["sequence"].as_u64().context("the server's receipt has no sequence")?))
+}
+
+/// The first `size` bytes of a file, each piece read when the one before is gone.
+fn pieces(file: tokio::fs::File, size: u64, bar: ProgressBar) -> impl Stream<Item = io::Result<Bytes>> {
+    stream::try_unfold((file, size, bar), |(mut file, left, bar)| async move {
+        if left == 0 {
+            return Ok(None);
+        }
+        let mut piece = BytesMut::with_capacity(PIECE_BYTES);
+        let count = (&mut file).take(left).read_buf(&mut piece).await? as u64;
+        if count == 0 {
+            return Err(io::Error::other(format!(
+                "the file lost its last {left} bytes while it was sent; import it again"
+            )));
+        }
+        bar.inc(count);
+        Ok(Some((piece.freeze(), (file, left - count, bar))))
+    })
+}
+
+/// What a source is called after its file.
+fn name_of(file: &Path) -> String {
+    file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn bytes_of(files: &[PathBuf]) -> anyhow::Result<u64> {
+    let mut bytes = 0;
+    for file in files {
+        bytes += std::fs::metadata(file).with_context(|| format!("{}", file.display()))?.len();
+    }
+    Ok(bytes)
 }
 
 fn counts_sql(taken: &[(PathBuf, Sequence)]) -> String {

@@ -19,11 +19,19 @@ pub fn start_logging(quiet: bool, json: bool) {
 
 /// A bar on standard error, where that is a terminal.
 pub fn progress(length: u64, what: &str) -> ProgressBar {
+    bar(length, what, "{msg:>12} [{bar:40}] {pos}/{len} {elapsed} left {eta}")
+}
+
+/// The same, of bytes.
+pub fn progress_bytes(length: u64, what: &str) -> ProgressBar {
+    bar(length, what, "{msg:>12} [{bar:40}] {bytes}/{total_bytes} {elapsed} left {eta}")
+}
+
+fn bar(length: u64, what: &str, template: &str) -> ProgressBar {
     let target =
         if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(Some(length), target);
-    let style = ProgressStyle::with_template("{msg:>12} [{bar:40}] {pos}/{len} {elapsed} left {eta}")
-        .expect("the template is fixed and tested by use");
+    let style = ProgressStyle::with_template(template).expect("the templates are fixed and tested by use");
     bar.set_style(style.progress_chars("=> "));
     bar.set_message(what.to_owned());
     bar

@@ -1,6 +1,9 @@
 //! A running server: send, wait, ask, export, drain, and start again.
 
-use crate::street::{House, nem12, path};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::street::{House, memory_peak_bytes, nem12, path};
 
 #[test]
 fn what_a_server_acknowledged_is_answered_and_outlives_it() {
@@ -18,6 +21,47 @@ fn what_a_server_acknowledged_is_answered_and_outlives_it() {
     server.stop();
     assert_eq!(house.says(&["export", "readings"]), exported);
     house.verified();
+}
+
+#[test]
+fn a_large_file_is_sent_in_pieces_and_a_refusal_costs_none() {
+    let house = House::new();
+    let server = house.serve();
+    let file = house.file("large.bin", noise(LARGE_BYTES));
+    let small = house.file("small.bin", noise(1_000));
+    // In no format we read: it is kept as it is, and refused.
+    let least = memory_peak_of(house.command(&server.with(&["import", path(&small)])), 3);
+    let most = memory_peak_of(house.command(&server.with(&["import", path(&file)])), 3);
+    assert!(most < least + (8 << 20), "{most} bytes for a large file, {least} for a small one");
+    let sizes = house.says(&server.with(&["sql", "--format", "csv", "select bytes from sources order by seq"]));
+    assert_eq!(sizes, format!("bytes\n1000\n{LARGE_BYTES}\n"));
+    let stranger = format!("mh_{}", "0".repeat(64));
+    let refused = house.run(&["--server", &server.url, "--token", &stranger, "import", path(&file)]);
+    let said = crate::street::text(&refused.stderr);
+    assert!(said.contains("large.bin") && said.contains("401"), "{said}");
+    server.stop();
+    house.verified();
+}
+
+const LARGE_BYTES: usize = 64 << 20;
+
+fn noise(bytes: usize) -> Vec<u8> {
+    (0..bytes as u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+}
+
+/// Of a command that ends with this exit code.
+fn memory_peak_of(mut command: Command, code: i32) -> u64 {
+    let mut child = command.stdout(Stdio::null()).spawn().expect("the binary starts");
+    let mut peak = 0;
+    let status = loop {
+        peak = memory_peak_bytes(child.id()).unwrap_or(0).max(peak);
+        if let Some(status) = child.try_wait().expect("waits") {
+            break status;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    assert_eq!(status.code(), Some(code));
+    peak
 }
 
 #[test]
