@@ -1,6 +1,9 @@
 //! The whole binary: commands on real data directories, a server on real sockets.
 
 mod street;
+mod small_disk;
+mod talking;
 mod importing;
 mod answering;
 mod bad_input;
+mod full_disk;

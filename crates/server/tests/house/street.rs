@@ -3,22 +3,36 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::small_disk::SmallDisk;
+
 /// A data directory of its own, gone with the test.
 pub struct House {
     pub dir: TempDir,
+    /// Where the data directory lies on a disk that can be filled.
+    pub disk: Option<SmallDisk>,
 }
 
 impl House {
     pub fn new() -> House {
-        House { dir: TempDir::new().expect("a temp directory") }
+        House { dir: TempDir::new().expect("a temp directory"), disk: None }
+    }
+
+    /// With its data on a disk of so many MiB; none where the machine lets nobody mount.
+    pub fn small(mebibytes: u32) -> Option<House> {
+        let mut house = House::new();
+        let place = house.dir.path().join("disk");
+        std::fs::create_dir(&place).expect("made");
+        house.disk = Some(SmallDisk::mount(&place, mebibytes)?);
+        Some(house)
     }
 
     pub fn data(&self) -> PathBuf {
-        self.dir.path().join("data")
+        self.dir.path().join(if self.disk.is_some() { "disk/data" } else { "data" })
     }
 
     /// Writes a file beside the data directory.
@@ -29,7 +43,10 @@ impl House {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_meterhouse"));
+        let mut command = match &self.disk {
+            Some(disk) => disk.command(env!("CARGO_BIN_EXE_meterhouse")),
+            None => Command::new(env!("CARGO_BIN_EXE_meterhouse")),
+        };
         command
             .arg("--data-dir")
             .arg(self.data())
@@ -65,13 +82,16 @@ impl House {
     }
 
     pub fn serve(&self) -> Server {
+        self.serve_with(&[])
+    }
+
+    /// Serves with further arguments.
+    pub fn serve_with(&self, arguments: &[&str]) -> Server {
         let token = self.says(&["token", "create", "--scopes", "read,write"]).trim().to_owned();
-        let mut child = self
-            .command(&["serve", "--listen", "127.0.0.1:0"])
-            .stderr(Stdio::piped())
-            .env("RUST_LOG", "info")
-            .spawn()
-            .expect("the server starts");
+        let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
+        all.extend(arguments);
+        let mut child =
+            self.command(&all).stderr(Stdio::piped()).env("RUST_LOG", "info").spawn().expect("the server starts");
         let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
         let address = loop {
             let line = lines.next().expect("the server says where it listens").expect("text");
@@ -80,8 +100,8 @@ impl House {
             }
         };
         // Its log must go on being read, or the server waits for room in the pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Server { child, url: format!("http://{address}"), token }
+        let log = std::thread::spawn(move || lines.map_while(Result::ok).map(|line| line + "\n").collect());
+        Server { child, url: format!("http://{address}"), token, log: Some(log) }
     }
 }
 
@@ -89,9 +109,22 @@ pub struct Server {
     pub child: Child,
     pub url: String,
     pub token: String,
+    log: Option<JoinHandle<String>>,
 }
 
 impl Server {
+    /// Waits until it stops by itself; its exit code and what it logged.
+    pub fn ended(mut self) -> (Option<i32>, String) {
+        for _ in 0..600 {
+            if let Some(status) = self.child.try_wait().expect("waits") {
+                let log = self.log.take().expect("taken only here").join().expect("reads to the end");
+                return (status.code(), log);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("the server did not stop in 30 s");
+    }
+
     /// Sends SIGTERM and waits for the end.
     pub fn stop(mut self) {
         let pid = self.child.id().to_string();
