@@ -6,4 +6,5 @@ mod talking;
 mod importing;
 mod answering;
 mod bad_input;
+mod bad_http;
 mod full_disk;
