@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use ingest::{Intake, http};
+use journal::Journal;
 use process::{Progress, Until};
 use registry::Authenticator;
 use tokio::net::TcpListener;
@@ -79,7 +80,11 @@ impl Server {
             clock: front.clock.clone(),
             limits: limits.clone(),
         });
+        // Nobody is let in before `run`, so this is what the journal was opened with.
+        let held_at_start = front.journal.end().await;
         let web = web::router(web::Parts {
+            journal: front.journal.clone(),
+            held_at_start,
             engine: query::Engine::new(sql::limits(settings, data_dir))?,
             reader: front.reader.clone(),
             authenticator,

@@ -190,6 +190,10 @@ impl Journal for Local {
         }
     }
 
+    async fn check_open(&self) -> Result<(), Error> {
+        self.shared.queue.check_open()
+    }
+
     async fn read(&self, from: Sequence, limit_bytes: usize) -> Result<Vec<Record>, Error> {
         self.shared.check_alive()?;
         let shared = self.shared.clone();

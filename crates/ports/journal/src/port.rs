@@ -17,6 +17,10 @@ pub trait Journal: Send + Sync {
     /// process must stop: a restart reads what is really there.
     async fn append(&self, body: Body) -> Result<Receipt, Error>;
 
+    /// Whether bodies are taken at all: the error that every `append` would get
+    /// from now on. A full disk or queue is no such error, it may pass.
+    async fn check_open(&self) -> Result<(), Error>;
+
     /// Records from `from` on, in order, while their frames stay within
     /// `limit_bytes` together, but at least one if there is one. Empty means
     /// caught up, never closed. Below the first record left it is `Trimmed`,

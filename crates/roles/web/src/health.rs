@@ -1,4 +1,4 @@
-//! Whether the house lives, whether it can be asked, and its counters.
+//! Whether the house lives, whether it is ready, and its counters.
 
 use std::sync::Arc;
 
@@ -15,12 +15,29 @@ pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Ready: the process role works, so what is sent becomes visible.
+/// Ready: what is sent is taken, it becomes visible, and all that was
+/// acknowledged before the start is visible already.
 pub(crate) async fn readyz(State(parts): State<Arc<Parts>>) -> Response {
-    if parts.seen.has_changed().is_err() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "the process role has stopped\n").into_response();
+    match waits_for(&parts).await {
+        None => "ready\n".into_response(),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
     }
-    "ready\n".into_response()
+}
+
+/// The first part that is not ready, and what it waits for. Anyone may ask, so
+/// it names no file.
+async fn waits_for(parts: &Parts) -> Option<String> {
+    match parts.journal.check_open().await {
+        Ok(()) => {}
+        Err(journal::Error::Closed) => return Some("the journal is closed, the server is stopping".to_owned()),
+        Err(_) => return Some("the journal has stopped and waits for a restart; the server's log says why".to_owned()),
+    }
+    if parts.seen.has_changed().is_err() {
+        return Some("the process role has stopped and waits for a restart; the server's log says why".to_owned());
+    }
+    let (below, held) = (parts.seen.borrow().below, parts.held_at_start);
+    (below < held)
+        .then(|| format!("the process role waits for records {below} to {} of the journal to be applied", held.0 - 1))
 }
 
 /// Prometheus text. Any token may read it: it names no person and no meter.

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use journal::Journal;
 use meter::Sequence;
 use query::Engine;
 use registry::Authenticator;
@@ -34,6 +35,11 @@ pub type Render = Box<dyn Fn(&mut String) + Send + Sync>;
 
 /// What the questions are answered with.
 pub struct Parts {
+    /// Where the doors put what comes in.
+    pub journal: Arc<dyn Journal>,
+    /// The journal's end at the start: what stands before it was acknowledged in
+    /// an earlier run and is applied again before the house is ready.
+    pub held_at_start: Sequence,
     pub engine: Engine,
     pub reader: Reader,
     pub authenticator: Arc<Authenticator>,

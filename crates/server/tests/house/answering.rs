@@ -24,6 +24,31 @@ fn what_a_server_acknowledged_is_answered_and_outlives_it() {
 }
 
 #[test]
+fn a_server_that_was_killed_is_ready_again_once_all_it_acknowledged_is_visible() {
+    let house = House::new();
+    // Nothing is committed before the kill, so all of it is to be applied again.
+    let slow = house.file("slow.toml", "[process]\ncommit_wait_max_ms = 600_000\n");
+    let server = house.serve_with(&["--config", path(&slow)]);
+    let acknowledged = 30;
+    for number in 0..acknowledged {
+        let file = nem12("1.5", "20040418203500").replace("CCCC123456", &format!("C{number:09}"));
+        let reply = server.post(&format!("/v1/files?name={number}.csv"), "", file.as_bytes()).expect("an answer");
+        assert_eq!(reply.sequence(), Some(number + 1), "{reply:?}");
+    }
+    server.kill();
+    let server = house.serve();
+    let ready = std::iter::repeat_with(|| server.get("/readyz").expect("an answer")).find(|reply| {
+        assert!(reply.status == 200 || reply.body.contains("the process role waits for records"), "{reply:?}");
+        reply.status == 200
+    });
+    assert_eq!(ready.map(|reply| reply.body).as_deref(), Some("ready\n"));
+    let count = house.says(&server.with(&["sql", "--format", "csv", "select count(*) as n from readings"]));
+    assert_eq!(count, format!("n\n{}\n", 48 * acknowledged));
+    server.stop();
+    house.verified();
+}
+
+#[test]
 fn a_large_file_is_sent_in_pieces_and_a_refusal_costs_none() {
     let house = House::new();
     let server = house.serve();

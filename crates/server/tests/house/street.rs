@@ -125,6 +125,12 @@ impl Server {
         panic!("the server did not stop in 30 s");
     }
 
+    /// As if the power failed, for the process at least.
+    pub fn kill(mut self) {
+        self.child.kill().expect("kills");
+        self.child.wait().expect("waits");
+    }
+
     /// Sends SIGTERM and waits for the end.
     pub fn stop(mut self) {
         let pid = self.child.id().to_string();

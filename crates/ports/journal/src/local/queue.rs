@@ -68,6 +68,12 @@ struct State {
     stopped: Option<Stopped>,
 }
 
+impl State {
+    fn check_open(&self) -> Result<(), Error> {
+        self.stopped.as_ref().map_or(Ok(()), |stopped| Err(stopped.error()))
+    }
+}
+
 impl Queue {
     pub(super) fn new(settings: &Settings) -> Queue {
         Queue {
@@ -83,12 +89,15 @@ impl Queue {
         self.state.lock().expect("no holder of this lock panics")
     }
 
+    /// Whether anything is taken still.
+    pub(super) fn check_open(&self) -> Result<(), Error> {
+        self.lock().check_open()
+    }
+
     /// Takes all of them, or none.
     pub(super) fn push(&self, bodies: Vec<Waiting>) -> Result<(), Error> {
         let mut state = self.lock();
-        if let Some(stopped) = &state.stopped {
-            return Err(stopped.error());
-        }
+        state.check_open()?;
         let bytes: usize = bodies.iter().map(Waiting::frame_bytes).sum();
         // One that is alone always fits, so that a frame around the largest body does.
         let over = state.bytes + bytes > self.bytes_max && !state.waiting.is_empty();

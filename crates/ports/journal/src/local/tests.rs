@@ -102,6 +102,7 @@ async fn records_survive_closing_and_opening_again() {
     journal.close().await.expect("closes");
     assert_eq!(read_all(&journal).await.expect("reads on after closing"), before);
     assert!(matches!(journal.append(body(0, 0)).await, Err(Error::Closed)));
+    assert!(matches!(journal.check_open().await, Err(Error::Closed)));
     drop(journal);
 
     let operations = disk.operations();
@@ -150,6 +151,7 @@ async fn a_failed_sync_stops_the_journal_for_good() {
         assert!(matches!(error, Error::Poisoned { .. }), "{error}");
         assert_eq!(error.kind(), Kind::Bug);
         assert!(matches!(journal.append(body(4, 10)).await, Err(Error::Poisoned { .. })));
+        assert!(matches!(journal.check_open().await, Err(Error::Poisoned { .. })));
         assert!(matches!(journal.read(Sequence(1), 10).await, Err(Error::Poisoned { .. })));
         assert!(matches!(journal.wait(Sequence(99)).await, Err(Error::Poisoned { .. })));
         assert!(matches!(journal.trim(Sequence(1)).await, Err(Error::Poisoned { .. })));

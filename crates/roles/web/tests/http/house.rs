@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, Int8Array, Int16Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use host::{SeededEntropy, SimDisk, SystemClock};
+use journal::{Local, Settings};
 use meter::{Sequence, TenantId, Unit};
 use query::{Engine, Limits};
 use registry::{Authenticator, Registry, Scope, Scopes, Sqlite, issue};
@@ -22,6 +23,8 @@ pub(crate) struct House {
     pub writer: String,
     /// What is visible; `None` once the process role is gone.
     pub seen: Option<watch::Sender<Seen>>,
+    pub journal: Arc<Local>,
+    pub disk: SimDisk,
     _registry: tempfile::TempDir,
     _lake: Lake,
 }
@@ -51,9 +54,15 @@ impl House {
         };
         let lake = lake(neighbour.id).await;
         let (moves, seen) = watch::channel(Seen { below: Sequence(5) });
+        let disk = SimDisk::new(5);
+        let small = Settings { segment_bytes: 4 << 20, record_bytes_max: 1 << 20, ..Settings::default() };
+        let opened = Local::open(Arc::new(disk.clone()), clock.clone(), Arc::new(SeededEntropy::new(8)), small);
+        let journal = Arc::new(opened.expect("opens"));
         let (reader, writer) = (token(TenantId(1), Scope::Read), token(TenantId(1), Scope::Write));
         let neighbour = token(neighbour.id, Scope::Read);
         let router = web::router(Parts {
+            journal: journal.clone(),
+            held_at_start: Sequence(5),
             engine: Engine::new(Limits { threads: NonZeroUsize::MIN, ..limits }).expect("starts"),
             reader: lake.reader(),
             authenticator: Arc::new(Authenticator::new(registry.clone(), clock.clone())),
@@ -64,7 +73,8 @@ impl House {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("is bound");
         tokio::spawn(async move { axum::serve(listener, router).await });
-        House { address, reader, neighbour, writer, seen: Some(moves), _registry: directory, _lake: lake }
+        let seen = Some(moves);
+        House { address, reader, neighbour, writer, seen, journal, disk, _registry: directory, _lake: lake }
     }
 
     pub(crate) async fn connect(&self) -> TcpStream {

@@ -3,7 +3,8 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use meter::Sequence;
+use journal::{Body, Content, Door, Journal};
+use meter::{Sequence, TenantId};
 use query::{Limits, SQL_BYTES_MAX};
 use tokio::io::AsyncWriteExt;
 use web::Seen;
@@ -117,7 +118,7 @@ async fn too_many_questions_at_a_time_are_sent_away_and_a_hang_up_makes_room() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_and_metrics_are_told() {
-    let mut house = House::new().await;
+    let house = House::new().await;
     let open = async |house: &House, path: &str| house.ask("GET", path, "", "", b"").await;
     open(&house, "/healthz").await.expect_rows("ok\n");
     open(&house, "/readyz").await.expect_rows("ready\n");
@@ -126,7 +127,40 @@ async fn health_and_metrics_are_told() {
     for line in ["meterhouse_query_queries_total 1", "meterhouse_query_rows_total 1", "meterhouse_test_calls_total 1"] {
         assert!(metrics.text().contains(line), "{}", metrics.text());
     }
-    house.seen = None;
-    assert_eq!(open(&house, "/readyz").await.status, 503);
-    assert_eq!(open(&house, "/healthz").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ready_is_said_once_the_journal_takes_bodies_and_what_it_held_at_the_start_is_visible() {
+    let mut house = House::new().await;
+    let ask = async |house: &House, path: &str| house.ask("GET", path, "", "", b"").await;
+    let waits = async |house: &House, part: &str| {
+        let answer = ask(house, "/readyz").await;
+        assert_eq!(answer.status, 503, "{}", answer.text());
+        assert!(answer.text().contains(part), "{}", answer.text());
+        assert_eq!(ask(house, "/healthz").await.status, 200);
+    };
+    let moves = house.seen.clone().expect("the role lives");
+    moves.send_replace(Seen { below: Sequence(3) });
+    waits(&house, "the process role waits for records 3 to 4").await;
+    moves.send_replace(Seen { below: Sequence(5) });
+    ask(&house, "/readyz").await.expect_rows("ready\n");
+
+    drop((moves, house.seen.take()));
+    waits(&house, "the process role has stopped").await;
+
+    let house = House::new().await;
+    house.disk.fail_at(house.disk.operations(), std::io::ErrorKind::Other);
+    let body = Body {
+        tenant: TenantId(1),
+        door: Door::Http,
+        format: "nem12".to_owned(),
+        object: String::new(),
+        message_id: String::new(),
+        content: Content::Bytes(b"900".as_slice().into()),
+    };
+    house.journal.append(body).await.expect_err("the disk fails");
+    waits(&house, "the journal has stopped").await;
+    let house = House::new().await;
+    house.journal.close().await.expect("closes");
+    waits(&house, "the server is stopping").await;
 }
