@@ -117,7 +117,7 @@ fn senders_that_dawdle_are_left_and_keep_nobody_waiting() {
         let asked = Instant::now();
         let reply = server.post("/v1/readings", PROTOBUF, &body(&format!("p{number}"))).expect("an answer");
         assert_eq!(reply.sequence(), Some(number + 1), "{reply:?}");
-        assert!(asked.elapsed() < Duration::from_secs(5), "request {number} took {:?}", asked.elapsed());
+        assert!(asked.elapsed() < Duration::from_secs(10), "request {number} took {:?}", asked.elapsed());
     }
     // A drop now and then must not count as going on.
     for _ in 0..4 {
@@ -129,7 +129,7 @@ fn senders_that_dawdle_are_left_and_keep_nobody_waiting() {
     for stream in &mut in_headers {
         assert!(Reply::read(stream).is_none_or(|reply| reply.status == 408));
     }
-    assert!(begun.elapsed() < Duration::from_secs(40), "the last was left after {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "the last was left after {:?}", begun.elapsed());
     server.stop();
     house.verified();
 }
