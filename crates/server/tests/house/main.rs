@@ -4,6 +4,7 @@ mod street;
 mod small_disk;
 mod talking;
 mod importing;
+mod outside;
 mod answering;
 mod bad_input;
 mod bad_http;
