@@ -4,6 +4,7 @@ mod street;
 mod small_disk;
 mod talking;
 mod importing;
+mod market;
 mod outside;
 mod answering;
 mod bad_input;
