@@ -10,11 +10,15 @@ use std::io::Write as _;
 /// `value` × 10^-`scale`, `scale` at most [`Decimal::SCALE_MAX`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Decimal {
+    /// The digits without their point: 1.50 is 150.
     pub value: i64,
+    /// Digits after the point.
     pub scale: u8,
 }
 
+/// Why a text or a double is no [`Decimal`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "each message says what happened, and to what")]
 pub enum DecimalError {
     #[error("{0:?} is not a number")]
     NotANumber(String),
@@ -28,6 +32,7 @@ impl Decimal {
     /// Real files carry up to 18 decimals; 10^18 is the largest power of ten in an `i64`.
     pub const SCALE_MAX: u8 = 18;
 
+    /// `value` × 10^-`scale`; a scale above [`Decimal::SCALE_MAX`] panics.
     pub const fn new(value: i64, scale: u8) -> Self {
         assert!(scale <= Self::SCALE_MAX);
         Decimal { value, scale }

@@ -22,6 +22,7 @@ impl ChannelId {
     /// A three-phase meter with every register and its profile stays below 64.
     pub const SLOTS: i64 = 64;
 
+    /// The channel in `slot` of `block`; a slot outside `0..SLOTS` panics.
     pub const fn new(block: i64, slot: i64) -> ChannelId {
         assert!(slot >= 0 && slot < Self::SLOTS);
         ChannelId(block * Self::SLOTS + slot)

@@ -4,6 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Obis(pub [u8; 6]);
 
+/// A text that is no OBIS code, its first 40 characters.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not an OBIS code such as 1-0:1.8.0")]
 pub struct ObisError(String);

@@ -16,23 +16,31 @@ pub enum Identity {
 /// One observation in the source's own words, borrowed from its bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading<'a> {
+    /// The place that is metered, as the source names it.
     pub point: &'a str,
     /// Serial of the device; empty where the source names none.
     pub device: &'a str,
+    /// The register's name in the source's words, such as `E1` or `1-0:1.8.0`.
     pub register: &'a str,
+    /// Whether `device` is part of the channel's name.
     pub identity: Identity,
+    /// What is measured, in our words.
     pub reading_type: ReadingType,
+    /// Start of the interval, or the instant of the read.
     pub start: Timestamp,
     /// Zero for register reads and spot values.
     pub span: Span,
+    /// In `unit`, digit for digit.
     pub value: Decimal,
     /// The unit as spelled; `reading_type.unit` is its meaning.
     pub unit: &'a str,
     /// The source's quality word, verbatim; `canonical` is its rank.
     pub quality: &'a str,
+    /// The rank of `quality`.
     pub canonical: Quality,
     /// The source's reason code, verbatim; empty where there is none.
     pub reason: &'a str,
+    /// Circumstances the source tells.
     pub flags: Flags,
     /// When the source last changed this reading; newest stands.
     pub message_time: Option<Timestamp>,
@@ -56,17 +64,23 @@ pub struct Message<'a> {
 /// Something a source said besides quantities.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
+    /// The place it happened at.
     pub point: &'a str,
+    /// Serial of the device; empty where the source names none.
     pub device: &'a str,
     /// Empty where the event concerns the whole device or point.
     pub register: &'a str,
+    /// When it happened, or began.
     pub at: Timestamp,
+    /// How long it lasted; zero where it has no length.
     pub span: Span,
     /// The event's name in the source's format, such as `nem12.500` or `nem12.reason`.
     pub kind: &'a str,
     /// Its code there, verbatim.
     pub code: &'a str,
+    /// What the source says in words, verbatim.
     pub text: &'a str,
+    /// Where it stands in the source.
     pub place: Place,
 }
 
@@ -84,6 +98,7 @@ pub enum Place {
 /// Input that was not understood, kept so that a person can act on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Refusal<'a> {
+    /// Where it stands in the source.
     pub place: Place,
     /// Short and stable, for counting: `nem12.interval_count`.
     pub code: &'a str,
@@ -94,6 +109,7 @@ pub struct Refusal<'a> {
 }
 
 impl Refusal<'_> {
+    /// As much as fits on three lines of a terminal.
     pub const EXCERPT_BYTES_MAX: usize = 240;
 }
 
@@ -101,8 +117,11 @@ impl Refusal<'_> {
 ///
 /// Parsing streams into a sink and always ends; one bad line never costs the file.
 pub trait Sink {
+    /// Takes one reading; its texts are gone when this returns.
     fn reading(&mut self, reading: Reading<'_>);
+    /// Takes one event, likewise.
     fn event(&mut self, event: Event<'_>);
+    /// Takes what was not understood; parsing goes on behind it.
     fn refused(&mut self, refusal: Refusal<'_>);
     /// A message begins: the readings from here to the next one are its own.
     fn message(&mut self, _message: Message<'_>) {}

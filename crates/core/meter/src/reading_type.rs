@@ -6,12 +6,18 @@ use crate::Unit;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Commodity {
+    /// The source does not say.
     #[default]
     Unknown = 0,
+    /// Electrical energy, power, voltage and their like.
     Electricity = 1,
+    /// Burnable gas, by volume or by energy.
     Gas = 2,
+    /// Drinking, warm or waste water.
     Water = 3,
+    /// Thermal energy delivered, as in district heating.
     Heat = 4,
+    /// Thermal energy taken away.
     Cooling = 5,
 }
 
@@ -33,6 +39,7 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Flow {
+    /// It has no direction, or the source does not say.
     #[default]
     None = 0,
     /// From the network to the customer.
@@ -43,28 +50,40 @@ pub enum Flow {
     Net = 3,
 }
 
+/// Which conductor of a three-phase supply. Codes are stored: never reuse one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Phase {
     /// All phases together, or not an electrical quantity.
     #[default]
     All = 0,
+    /// The first phase conductor.
     L1 = 1,
+    /// The second phase conductor.
     L2 = 2,
+    /// The third phase conductor.
     L3 = 3,
+    /// The neutral conductor.
     Neutral = 4,
 }
 
+/// What one channel measures, in our words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ReadingType {
+    /// What is delivered.
     pub commodity: Commodity,
+    /// How its numbers relate to time.
     pub kind: Kind,
+    /// In which direction.
     pub flow: Flow,
+    /// What its unit means.
     pub unit: Unit,
+    /// On which conductor.
     pub phase: Phase,
 }
 
 impl Commodity {
+    /// What is stored.
     pub fn code(self) -> u8 {
         self as u8
     }
@@ -82,6 +101,7 @@ impl Commodity {
         }
     }
 
+    /// The word that SQL shows.
     pub fn word(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
@@ -101,6 +121,7 @@ impl std::fmt::Display for Commodity {
 }
 
 impl Kind {
+    /// What is stored.
     pub fn code(self) -> u8 {
         self as u8
     }
@@ -115,6 +136,7 @@ impl Kind {
         }
     }
 
+    /// The word that SQL shows.
     pub fn word(self) -> &'static str {
         match self {
             Self::Interval => "interval",
@@ -131,6 +153,7 @@ impl std::fmt::Display for Kind {
 }
 
 impl Flow {
+    /// What is stored.
     pub fn code(self) -> u8 {
         self as u8
     }
@@ -146,6 +169,7 @@ impl Flow {
         }
     }
 
+    /// The word that SQL shows.
     pub fn word(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -163,6 +187,7 @@ impl std::fmt::Display for Flow {
 }
 
 impl Phase {
+    /// What is stored.
     pub fn code(self) -> u8 {
         self as u8
     }
@@ -179,6 +204,7 @@ impl Phase {
         }
     }
 
+    /// The word that SQL shows.
     pub fn word(self) -> &'static str {
         match self {
             Self::All => "all",

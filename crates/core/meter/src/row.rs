@@ -11,8 +11,11 @@ use crate::{ChannelId, Decimal, DeviceId, Flags, Quality, Sequence, Span, Tenant
 /// The key of a reading (D2). Rows lie in the lake in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowKey {
+    /// Whose reading it is.
     pub tenant: TenantId,
+    /// The stream it belongs to.
     pub channel: ChannelId,
+    /// Start of the interval, or the instant of the read.
     pub start: Timestamp,
     /// Zero for a register read or a spot value.
     pub span: Span,
@@ -21,15 +24,21 @@ pub struct RowKey {
 /// One version of one reading.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
+    /// Which reading this is a version of.
     pub key: RowKey,
+    /// In `unit`, digit for digit.
     pub value: Decimal,
     /// As spelled by the source.
     pub unit: Word,
     /// Verbatim from the source.
     pub quality: Word,
+    /// The rank of `quality`.
     pub canonical: Quality,
+    /// The source's reason code, verbatim.
     pub reason: Word,
+    /// Circumstances, the source's and our own.
     pub flags: Flags,
+    /// The device that measured; [`DeviceId::NONE`] if none is named.
     pub device: DeviceId,
     /// The source's own, or the journal's received-at with [`Flags::ARRIVAL_TIME`].
     pub message_time: Timestamp,

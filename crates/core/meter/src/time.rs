@@ -16,7 +16,9 @@ pub struct Span(pub i64);
 
 const SECOND: i64 = 1_000_000;
 
+/// Why a text or a number is no [`Timestamp`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "each message says what happened, and to what")]
 pub enum TimeError {
     #[error("{0:?} is not a time")]
     NotATime(String),
@@ -30,6 +32,7 @@ impl Timestamp {
     /// 2200-01-01T00:00:00Z: a limit that keeps every sum of spans inside `i64`.
     pub const MAX: Timestamp = Timestamp(7_258_118_400 * SECOND);
 
+    /// Seconds since 1970, if that lies between `MIN` and `MAX`.
     pub fn from_seconds(seconds: i64) -> Result<Self, TimeError> {
         let micros = seconds.checked_mul(SECOND).ok_or(TimeError::OutOfRange)?;
         Self::checked(micros)
@@ -61,6 +64,7 @@ impl Timestamp {
         Self::checked(at.as_microsecond())
     }
 
+    /// The instant `span` later; stays at the end of `i64` where that is beyond it.
     pub fn plus(self, span: Span) -> Timestamp {
         Timestamp(self.0.saturating_add(span.0))
     }
@@ -92,12 +96,15 @@ impl std::fmt::Display for Timestamp {
 }
 
 impl Span {
+    /// The length of what happens at an instant.
     pub const ZERO: Span = Span(0);
 
+    /// As many seconds.
     pub const fn from_seconds(seconds: i64) -> Span {
         Span(seconds * SECOND)
     }
 
+    /// As many minutes.
     pub const fn from_minutes(minutes: i64) -> Span {
         Span(minutes * 60 * SECOND)
     }

@@ -12,38 +12,67 @@ pub enum Unit {
     /// The source gave no unit, or a count.
     #[default]
     None = 0,
+    /// Wh
     WattHour = 1,
+    /// kWh
     KilowattHour = 2,
+    /// MWh
     MegawattHour = 3,
+    /// J
     Joule = 4,
+    /// MJ
     Megajoule = 5,
+    /// GJ
     Gigajoule = 6,
+    /// m³
     CubicMetre = 7,
+    /// l
     Litre = 8,
     /// US therm (59 °F): 105,480,400 J.
     Therm = 9,
+    /// W
     Watt = 10,
+    /// kW
     Kilowatt = 11,
+    /// var, reactive power.
     Var = 12,
+    /// kvar
     Kilovar = 13,
+    /// VA, apparent power.
     VoltAmpere = 14,
+    /// kVA
     KilovoltAmpere = 15,
+    /// varh, reactive energy.
     VarHour = 16,
+    /// kvarh
     KilovarHour = 17,
+    /// VAh, apparent energy.
     VoltAmpereHour = 18,
+    /// kVAh
     KilovoltAmpereHour = 19,
+    /// V
     Volt = 20,
+    /// A
     Ampere = 21,
+    /// Hz
     Hertz = 22,
+    /// °C
     DegreeCelsius = 23,
+    /// bar
     Bar = 24,
     /// A ratio such as a power factor.
     PerUnit = 25,
+    /// MW
     Megawatt = 26,
+    /// Mvar
     Megavar = 27,
+    /// Mvarh
     MegavarHour = 28,
+    /// m³/h
     CubicMetrePerHour = 29,
+    /// l/h
     LitrePerHour = 30,
+    /// s
     Second = 31,
     /// The source names a unit we do not know; its spelling is kept.
     Unknown = 255,
@@ -63,7 +92,9 @@ enum Dimension {
     Alone(Unit),
 }
 
+/// Why a quantity cannot be expressed in another unit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "each message says what happened, and to what")]
 pub enum ConversionError {
     #[error("{from} cannot be converted to {to}: they measure different things")]
     OtherDimension { from: Unit, to: Unit },
@@ -121,14 +152,17 @@ impl Unit {
         Unit::Unknown
     }
 
+    /// As people write it; `?` for `Unknown`, empty for `None`.
     pub fn symbol(self) -> &'static str {
         SPELLINGS.iter().find(|(unit, ..)| *unit == self).map_or("?", |(_, symbol, _)| symbol)
     }
 
+    /// What is stored.
     pub fn code(self) -> u8 {
         self as u8
     }
 
+    /// The meaning of a stored code; `Unknown` for one a newer version wrote.
     pub fn from_code(code: u8) -> Unit {
         SPELLINGS.iter().map(|(unit, ..)| *unit).find(|u| u.code() == code).unwrap_or(Unit::Unknown)
     }

@@ -9,13 +9,16 @@ use std::collections::HashMap;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Word(pub u32);
 
+/// The texts met so far, each with its number.
 #[derive(Debug)]
 pub struct Words {
     texts: Vec<Box<str>>,
     index: HashMap<Box<str>, Word>,
 }
 
+/// Why a text is not taken in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "each message says what happened, and to what")]
 pub enum WordsError {
     #[error("{length} bytes in a unit, quality or reason; at most {} are kept", Words::BYTES_MAX)]
     TooLong { length: usize },
@@ -29,10 +32,12 @@ impl Words {
     /// Real vocabularies have dozens; 2^17 × (256 + index) stays below 70 MB.
     pub const COUNT_MAX: usize = 1 << 17;
 
+    /// Holds the empty text alone.
     pub fn new() -> Words {
         Words { texts: vec!["".into()], index: HashMap::from([("".into(), Word(0))]) }
     }
 
+    /// The text's word, the same each time; an error where the text or their number is above its limit.
     pub fn intern(&mut self, text: &str) -> Result<Word, WordsError> {
         if let Some(word) = self.index.get(text) {
             return Ok(*word);

@@ -16,8 +16,11 @@ pub const PROTOBUF_BYTES_MAX: u64 = 64 << 20;
 /// A format we read. The names are stored and typed by people: never change one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
+    /// Interval data of the Australian market.
     Nem12,
+    /// Register reads of the Australian market.
     Nem13,
+    /// A request of `schemas/meterhouse/v1/readings.proto`.
     Protobuf,
 }
 
@@ -30,6 +33,7 @@ pub struct Unrecognised {
 
 /// Why a body as a whole could not be read.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each message says what happened, and to what")]
 pub enum Error {
     #[error("the body could not be read: {0}")]
     Io(io::Error),
@@ -62,8 +66,10 @@ pub fn read(format: Format, mut input: impl BufRead, limits: Limits, sink: &mut 
 }
 
 impl Format {
+    /// Every format we read.
     pub const ALL: [Format; 3] = [Format::Nem12, Format::Nem13, Format::Protobuf];
 
+    /// What is stored, and typed by people.
     pub fn name(self) -> &'static str {
         match self {
             Format::Nem12 => "nem12",
@@ -72,6 +78,7 @@ impl Format {
         }
     }
 
+    /// The format of that name, as [`Format::name`] gives it.
     pub fn from_name(name: &str) -> Option<Format> {
         Self::ALL.into_iter().find(|format| format.name() == name)
     }

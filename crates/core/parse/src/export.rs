@@ -9,20 +9,29 @@ use std::io::{self, Write};
 
 use meter::{Decimal, Reading, Timestamp};
 
+/// The first line of an export.
 pub const HEADER: &str = "point,device,register,start,end,value,unit,quality,reason";
 
 /// One line of the export.
 #[derive(Clone, Copy, Debug)]
 pub struct Line<'a> {
+    /// The place that is metered.
     pub point: &'a str,
+    /// Serial of the device; empty where the source names none.
     pub device: &'a str,
+    /// The register's name in the source's words.
     pub register: &'a str,
+    /// Start of the interval, or the instant of the read.
     pub start: Timestamp,
     /// Equals `start` for register reads and spot values.
     pub end: Timestamp,
+    /// In `unit`, digit for digit.
     pub value: Decimal,
+    /// As the source spells it.
     pub unit: &'a str,
+    /// The source's quality word.
     pub quality: &'a str,
+    /// The source's reason code; empty where there is none.
     pub reason: &'a str,
 }
 
@@ -40,6 +49,7 @@ impl<'a> Line<'a> {
         (self.point, self.device, self.register, self.start, self.end)
     }
 
+    /// Writes the line with its end; fails only as `out` does.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         for text in [self.point, self.device, self.register] {
             field(out, text)?;
@@ -54,6 +64,7 @@ impl<'a> Line<'a> {
     }
 }
 
+/// Writes [`HEADER`] as a line; fails only as `out` does.
 pub fn write_header(out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{HEADER}")
 }

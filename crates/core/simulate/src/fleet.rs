@@ -30,7 +30,9 @@ impl Fleet {
     pub const HDM_HOMES: u32 = 20_000;
     /// 2026-01-12T06:00:00Z, a Monday.
     pub const HDM_FROM: Timestamp = Timestamp(1_768_197_600_000_000);
+    /// A hundred steps later.
     pub const HDM_TO: Timestamp = Timestamp(Self::HDM_FROM.0 + 100 * Self::HDM_STEP.0);
+    /// Every home sends once a minute.
     pub const HDM_STEP: Span = Span::from_minutes(1);
 
     /// A town: electricity counter, interval, voltage and power; for some gas and water.
@@ -44,14 +46,17 @@ impl Fleet {
         Fleet { make: Make::Plugs, ..Fleet::new(seed, homes) }
     }
 
+    /// How many homes there are, numbered from 0.
     pub fn homes(&self) -> u32 {
         self.homes
     }
 
+    /// The name of a home's point.
     pub fn point(home: u32) -> String {
         point(home)
     }
 
+    /// The serial of a home's device.
     pub fn device(home: u32) -> String {
         device(home)
     }

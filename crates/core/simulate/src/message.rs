@@ -11,20 +11,24 @@ pub(crate) const SAMPLES_MAX: usize = 12;
 /// One number of a message, and which of the fleet's streams it belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
+    /// Its place in [`Message::streams`].
     pub stream: u32,
     /// From the message's instant; before it for the interval that just ended.
     pub at: Span,
+    /// The number in the last digit of the stream's scale.
     pub digits: i64,
 }
 
 /// Whether a message declares its streams or relies on those of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Streams {
+    /// Declared in the message itself.
     Own,
     /// Declared once by [`Message::declare`], before or after.
     Shared,
 }
 
+/// What one home sends at one instant.
 #[derive(Clone, Debug)]
 pub struct Message {
     home: u32,
@@ -44,6 +48,7 @@ impl Message {
         self.count += 1;
     }
 
+    /// Its sender's number in the fleet.
     pub fn home(&self) -> u32 {
         self.home
     }
@@ -58,14 +63,17 @@ impl Message {
         &self.streams
     }
 
+    /// Its numbers, each with its stream.
     pub fn samples(&self) -> &[Sample] {
         &self.samples[..self.count]
     }
 
+    /// The name of its home's point.
     pub fn point(&self) -> String {
         point(self.home)
     }
 
+    /// The serial of its home's device.
     pub fn device(&self) -> String {
         device(self.home)
     }

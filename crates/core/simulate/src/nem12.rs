@@ -13,6 +13,7 @@ use crate::{Fleet, Use};
 pub struct Nem12Days {
     /// Days after 2020-01-01, in the NEM's own time (UTC+10).
     pub first: u32,
+    /// How many days from there.
     pub count: u32,
     /// Days after 2020-01-01 too, at noon there: the update time of each day.
     pub made_on: u32,

@@ -102,6 +102,7 @@ pub struct Meter {
 }
 
 impl Meter {
+    /// A counter that has run since [`INSTALLED`].
     pub fn new(supply: Supply) -> Meter {
         let hours = supply.hours(0);
         let minutes = supply.minutes(0, hours[1]);

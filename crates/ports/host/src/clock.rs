@@ -23,6 +23,7 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
+    /// Its monotonic time counts from now.
     pub fn new() -> SystemClock {
         SystemClock { start: Instant::now() }
     }
@@ -55,6 +56,7 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
+    /// Stands at `now`, its monotonic time at zero.
     pub fn new(now: Timestamp) -> ManualClock {
         ManualClock { times: Mutex::new((now, Duration::ZERO)) }
     }

@@ -9,9 +9,11 @@ use std::io;
 /// One name in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
+    /// Without the directory's path.
     pub name: String,
     /// Bytes of a file; 0 for a directory.
     pub size: u64,
+    /// Whether it is a directory.
     pub is_dir: bool,
 }
 

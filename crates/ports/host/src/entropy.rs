@@ -31,6 +31,7 @@ pub struct Seeded {
 }
 
 impl Seeded {
+    /// The same seed draws the same numbers.
     pub fn new(seed: u64) -> Seeded {
         Seeded { state: seed }
     }
@@ -72,6 +73,7 @@ pub struct SeededEntropy {
 }
 
 impl SeededEntropy {
+    /// The same seed gives the same bytes.
     pub fn new(seed: u64) -> SeededEntropy {
         SeededEntropy { generator: Mutex::new(Seeded::new(seed)) }
     }

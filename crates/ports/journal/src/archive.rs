@@ -19,6 +19,7 @@ pub const OBJECT_BYTES_MAX: u64 = 16 << 30;
 /// What is read or written at once.
 const PIECE_BYTES: usize = 1 << 20;
 
+/// The archive of one data directory; clones share it.
 #[derive(Clone)]
 pub struct Archive {
     disk: Arc<dyn Disk>,
@@ -27,7 +28,9 @@ pub struct Archive {
 /// An object's name and size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stored {
+    /// Of its bytes: its name.
     pub sha256: [u8; 32],
+    /// In bytes.
     pub size: u64,
 }
 

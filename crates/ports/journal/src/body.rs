@@ -19,19 +19,24 @@ pub const MESSAGE_ID_BYTES_MAX: usize = 256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Door {
+    /// A request to the server.
     Http = 1,
+    /// A file from `meterhouse import`.
     File = 2,
 }
 
 impl Door {
+    /// What is stored.
     pub fn code(self) -> u8 {
         self as u8
     }
 
+    /// The meaning of a stored code; `None` for one a newer version wrote.
     pub fn from_code(code: u8) -> Option<Door> {
         [Door::Http, Door::File].into_iter().find(|door| door.code() == code)
     }
 
+    /// The word that SQL shows.
     pub fn name(self) -> &'static str {
         match self {
             Door::Http => "http",
@@ -43,7 +48,9 @@ impl Door {
 /// What a door hands in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
+    /// Whose readings it holds.
     pub tenant: TenantId,
+    /// How it came in.
     pub door: Door,
     /// What the sender or the file's name says it is; empty means: look inside.
     pub format: String,
@@ -51,15 +58,22 @@ pub struct Body {
     pub object: String,
     /// Empty if the sender gave none.
     pub message_id: String,
+    /// Its bytes, or where they lie.
     pub content: Content,
 }
 
+/// The bytes of a body, in the record or beside the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// At most [`RECORD_BYTES_MAX`].
     Bytes(Bytes),
     /// The bytes lie in the [`Archive`](crate::Archive) and were durable there first.
-    Archived { sha256: [u8; 32], size: u64 },
+    Archived {
+        /// Of the bytes: the object's name.
+        sha256: [u8; 32],
+        /// In bytes.
+        size: u64,
+    },
 }
 
 impl Content {
@@ -75,6 +89,7 @@ impl Content {
 /// What an append gives back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
+    /// The record's place in the order.
     pub sequence: Sequence,
     /// Later than that of every earlier record.
     pub received_at: Timestamp,
@@ -83,8 +98,11 @@ pub struct Receipt {
 /// A body with its place in the order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
+    /// Its place in the order.
     pub sequence: Sequence,
+    /// Later than that of every earlier record.
     pub received_at: Timestamp,
+    /// What came.
     pub body: Body,
 }
 

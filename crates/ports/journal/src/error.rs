@@ -5,7 +5,9 @@ use std::io;
 use host::Kind;
 use meter::Sequence;
 
+/// What a journal or the archive answers instead.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each message says what happened, and to what")]
 pub enum Error {
     #[error(
         "a body of {bytes} bytes does not fit into a record of at most {most}; put it into the archive and append its reference"
@@ -46,6 +48,7 @@ pub enum Error {
 }
 
 impl Error {
+    /// What the caller can do about it.
     pub fn kind(&self) -> Kind {
         match self {
             Error::TooLarge { .. } | Error::TooLong { .. } | Error::ObjectTooLarge { .. } => Kind::BadInput,
@@ -75,5 +78,6 @@ pub struct Damage {
     pub path: String,
     /// The first byte known to be affected.
     pub byte: u64,
+    /// What is wrong there.
     pub what: String,
 }

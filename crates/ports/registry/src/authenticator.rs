@@ -23,8 +23,11 @@ pub const CACHE_AGE_MAX: Duration = Duration::from_secs(10);
 /// Who came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Principal {
+    /// Whose data they come for.
     pub tenant: TenantId,
+    /// The token they showed.
     pub token: TokenId,
+    /// What it allows.
     pub scopes: Scopes,
 }
 
@@ -43,6 +46,7 @@ struct Cache {
 }
 
 impl Authenticator {
+    /// Looks tokens up in `registry` and remembers good ones for [`CACHE_AGE_MAX`].
     pub fn new(registry: Arc<dyn Registry>, clock: Arc<dyn Clock>) -> Authenticator {
         Authenticator { registry, clock, cache: Mutex::default() }
     }

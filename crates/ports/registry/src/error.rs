@@ -8,10 +8,12 @@ use meter::TenantId;
 
 use crate::{LABEL_BYTES_MAX, LEASE_BLOCKS_MAX, TENANT_NAME_BYTES_MAX, TENANTS_MAX, TOKENS_MAX, TokenId};
 
+/// What every call of a registry gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a registry refused.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each message says what happened, and to what")]
 pub enum Error {
     #[error("tenant name {0:?} must be 1 to {TENANT_NAME_BYTES_MAX} of a-z, 0-9, '-' and '_'; choose another")]
     TenantName(String),

@@ -49,6 +49,7 @@ pub const LEASE_BLOCKS_MAX: u32 = 1 << 20;
 /// Whose readings they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tenant {
+    /// Its number, never used again.
     pub id: TenantId,
     /// Lower-case letters, digits, `-` and `_`, at most [`TENANT_NAME_BYTES_MAX`].
     pub name: String,
@@ -57,8 +58,11 @@ pub struct Tenant {
 /// Which tokens [`Registry::tokens`] is asked for.
 #[derive(Clone, Copy, Debug)]
 pub enum Which<'a> {
+    /// Every token.
     All,
+    /// Those of one tenant.
     Of(TenantId),
+    /// The one whose text has this hash.
     Hash(&'a TokenHash),
 }
 

@@ -43,11 +43,15 @@ pub struct TokenText(String);
 /// A token as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
+    /// Its number, for people.
     pub id: TokenId,
+    /// Whose data it opens.
     pub tenant: TenantId,
+    /// What its bearer may do.
     pub scopes: Scopes,
     /// One line by the person who made it.
     pub label: String,
+    /// When it was made.
     pub created: Timestamp,
     /// From then on nobody comes in with it.
     pub revoked: Option<Timestamp>,
@@ -56,16 +60,22 @@ pub struct Token {
 /// What a token is made from, besides chance.
 #[derive(Clone, Debug)]
 pub struct NewToken {
+    /// Whose data it opens.
     pub tenant: TenantId,
+    /// What its bearer may do; at least one.
     pub scopes: Scopes,
+    /// One line by the person who makes it.
     pub label: String,
+    /// When it is made.
     pub created: Timestamp,
 }
 
 /// A token just made, with its text: the only moment both exist together.
 #[derive(Debug)]
 pub struct Issued {
+    /// As stored.
     pub token: Token,
+    /// The secret, to be shown once.
     pub text: TokenText,
 }
 
@@ -87,6 +97,7 @@ pub fn issue(
 }
 
 impl Scope {
+    /// As people write it.
     pub const fn word(self) -> &'static str {
         match self {
             Scope::Read => "read",
@@ -99,6 +110,7 @@ impl Scope {
 impl Scopes {
     const ALL: [Scope; 3] = [Scope::Read, Scope::Write, Scope::Admin];
 
+    /// These scopes and no others.
     pub fn of(scopes: &[Scope]) -> Scopes {
         Scopes(scopes.iter().fold(0, |bits, scope| bits | *scope as u8))
     }
@@ -118,10 +130,12 @@ impl Scopes {
         self.0 & (scope as u8 | Scope::Admin as u8) != 0
     }
 
+    /// Whether it allows nothing.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
+    /// What is stored.
     pub fn bits(self) -> u8 {
         self.0
     }
@@ -157,6 +171,7 @@ impl TokenText {
         Self::parse(rest.trim())
     }
 
+    /// What is stored in its place.
     pub fn hash(&self) -> TokenHash {
         TokenHash(Sha256::digest(self.0.as_bytes()).into())
     }

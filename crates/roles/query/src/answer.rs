@@ -51,6 +51,7 @@ impl Answer {
         Answer { schema, batches, ended: false }
     }
 
+    /// The names and types of its columns.
     pub fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }

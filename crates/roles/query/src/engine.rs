@@ -44,6 +44,7 @@ const FUNCTIONS_LEFT_OUT: [&str; 3] = ["repeat", "lpad", "rpad"];
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Principal {
+    /// Whose data they see, and nobody else's.
     pub tenant: TenantId,
 }
 
@@ -71,6 +72,7 @@ pub struct Session {
 }
 
 impl Engine {
+    /// Starts the threads that queries run on; an error where the machine gives none.
     pub fn new(limits: Limits) -> Result<Engine> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(limits.threads.get())

@@ -9,12 +9,15 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use host::Kind;
 
+/// What every call of this crate gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Where in the query text something stands, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SqlPlace {
+    /// The line of the text.
     pub line: u64,
+    /// The character in that line.
     pub column: u64,
 }
 
@@ -22,6 +25,7 @@ pub struct SqlPlace {
 ///
 /// `Clone`, because the engine hands one error to every consumer of a shared plan.
 #[derive(Clone, Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each message says what happened, and to what")]
 pub enum Error {
     #[error("{message}")]
     Sql { message: String, place: Option<SqlPlace> },

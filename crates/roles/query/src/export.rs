@@ -20,6 +20,7 @@ use crate::quantity::decimal;
 /// Which readings to export. Nothing said is all of them.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
+    /// Only those of this point.
     pub point: Option<String>,
     /// Readings that start at or after it.
     pub from: Option<Timestamp>,

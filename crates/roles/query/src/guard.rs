@@ -37,6 +37,7 @@ pub const NESTING_MAX: usize = 50;
 /// Levels of a plan, expressions included: what runs it has stacks of 2 MiB.
 pub const DEPTH_MAX: usize = 200;
 
+/// Expressions and plan steps of a statement once it is planned: a long list of values has as many.
 pub const NODES_MAX: usize = 20_000;
 
 /// Tables read by a statement once its `with`s are written out: one that names

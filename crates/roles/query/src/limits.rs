@@ -25,6 +25,7 @@ pub struct Limits {
 /// it at the start: a crash leaves files behind.
 #[derive(Clone, Debug)]
 pub struct Spill {
+    /// Where its files lie.
     pub directory: PathBuf,
     /// Of each query.
     pub bytes_max: u64,

@@ -38,12 +38,15 @@ pub enum Format {
 }
 
 impl Format {
+    /// Every form there is.
     pub const ALL: [Format; 4] = [Format::Csv, Format::Json, Format::Arrow, Format::Table];
 
+    /// The form of that name, as [`Format::name`] gives it.
     pub fn from_name(name: &str) -> Option<Format> {
         Self::ALL.into_iter().find(|format| format.name() == name)
     }
 
+    /// What people type.
     pub fn name(self) -> &'static str {
         match self {
             Format::Csv => "csv",
@@ -53,6 +56,7 @@ impl Format {
         }
     }
 
+    /// What HTTP calls it.
     pub fn content_type(self) -> &'static str {
         match self {
             Format::Csv => "text/csv; charset=utf-8; header=present",
@@ -77,6 +81,7 @@ enum State {
 }
 
 impl Encoder {
+    /// For an answer with these columns; an error where Arrow cannot write one of them.
     pub fn new(format: Format, schema: &SchemaRef) -> Result<Encoder> {
         let state = match format {
             Format::Csv => State::Csv { header: true },

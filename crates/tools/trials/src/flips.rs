@@ -32,7 +32,9 @@ const DAMAGED: i32 = 5;
 /// How much is tried.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// The meterhouse to try.
     pub binary: PathBuf,
+    /// Names the run: the same seed flips the same bits.
     pub seed: u64,
     /// Random positions in a file, besides its first, middle and last byte.
     pub random: u64,
@@ -43,12 +45,15 @@ pub struct Plan {
 /// What was tried.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
+    /// As the plan says.
     pub seed: u64,
     /// Kind of file to how many there are and how often a byte of one was flipped.
     pub kinds: BTreeMap<String, (u64, u64)>,
     /// Files without a byte.
     pub empty: u64,
+    /// What `verify` did not find or did not name, in words.
     pub failures: Vec<String>,
+    /// By the wall clock.
     pub took: Duration,
 }
 

@@ -48,7 +48,9 @@ const PHASES: [Machine; 4] = [Machine::Append, Machine::Commit, Machine::Fold, M
 /// How much is tried.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// The meterhouse to try.
     pub binary: PathBuf,
+    /// Names the run: the same seed sends and kills alike, as far as threads allow.
     pub seed: u64,
     /// Kills inside each of append, commit, fold and compaction.
     pub kills_per_phase: u64,
@@ -59,18 +61,29 @@ pub struct Plan {
 /// What was tried.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
+    /// As the plan says.
     pub seed: u64,
+    /// Of both kinds.
     pub kills: u64,
     /// Kills inside each phase; a kill may be inside an append and another.
     pub inside: BTreeMap<Machine, u64>,
+    /// Kills at random moments.
     pub random: u64,
+    /// The server's own processor time under those.
     pub random_cpu_seconds: f64,
+    /// How often what is stored was compared with what was sent.
     pub comparisons: u64,
+    /// Bodies the server said it has.
     pub acknowledged: u64,
+    /// Bodies sent without an answer: each may be there or not.
     pub in_doubt: u64,
+    /// Standing at the end.
     pub readings: u64,
+    /// Earlier versions kept at the end.
     pub earlier: u64,
+    /// What was lost, doubled or changed, in words.
     pub failures: Vec<String>,
+    /// By the wall clock.
     pub took: Duration,
 }
 

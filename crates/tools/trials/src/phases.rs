@@ -18,8 +18,11 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 pub enum Machine {
     /// Journal and archive: making, filling and trimming segments.
     Append,
+    /// A round's commits to the tables.
     Commit,
+    /// Moving what waits in the overlay.
     Fold,
+    /// Merging small files.
     Compaction,
     /// The lake while it is opened: tables made, leftovers swept.
     Opening,
@@ -28,9 +31,11 @@ pub enum Machine {
 }
 
 impl Machine {
+    /// In the order of the reports.
     pub const ALL: [Machine; 6] =
         [Machine::Append, Machine::Commit, Machine::Fold, Machine::Compaction, Machine::Opening, Machine::Other];
 
+    /// As reports and logs call it.
     pub fn name(self) -> &'static str {
         match self {
             Machine::Append => "append",
@@ -63,6 +68,7 @@ pub struct Phase {
 }
 
 impl Phase {
+    /// Begins with the lake's opening.
     pub fn new(disk: &SimDisk) -> Phase {
         Phase { disk: disk.clone(), changes: Arc::new(Mutex::new(vec![(0, Machine::Opening)])) }
     }

@@ -28,8 +28,11 @@ const LINES_KEPT: usize = 30;
 /// Where the binary is, and a data directory with settings for it.
 #[derive(Clone, Debug)]
 pub struct Binary {
+    /// The meterhouse binary.
     pub path: PathBuf,
+    /// Where its data lies.
     pub data_dir: PathBuf,
+    /// The file of settings it is given.
     pub settings: PathBuf,
 }
 
@@ -62,8 +65,11 @@ impl Binary {
 /// What a command said.
 #[derive(Debug)]
 pub struct Answer {
+    /// Its exit code; `None` where a signal ended it.
     pub code: Option<i32>,
+    /// Its standard output.
     pub out: String,
+    /// Its standard error.
     pub err: String,
 }
 
@@ -82,6 +88,7 @@ pub struct Server {
     child: Child,
     watched: Arc<Watched>,
     reader: Option<JoinHandle<()>>,
+    /// Where it listens.
     pub address: SocketAddr,
 }
 
@@ -104,6 +111,7 @@ struct Said {
 }
 
 impl Server {
+    /// Starts it and waits until it listens; an error with its last words where it does not.
     pub fn start(binary: &Binary) -> anyhow::Result<Server> {
         let mut command = binary.command(&["serve", "--listen", "127.0.0.1:0"]);
         command.env("RUST_LOG", "process=debug,meterhouse=info").stdin(Stdio::null()).stdout(Stdio::null());

@@ -24,6 +24,7 @@ const TRIAL_WAIT_MAX: Duration = Duration::from_secs(60);
 /// How much is tried.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// Names the run: the same seed tries the same things.
     pub seed: u64,
     /// Every how manyth boundary; 1 tries all.
     pub stride: u64,
@@ -35,7 +36,9 @@ pub struct Plan {
     pub only: Option<String>,
     /// Only boundaries inside this machine.
     pub inside: Option<Machine>,
+    /// Whether the first failure ends the run.
     pub stop_at_first: bool,
+    /// A mistake to be noticed; `Nothing` for a real run.
     pub planted: Planted,
 }
 
@@ -59,6 +62,7 @@ impl Plan {
 /// A mistake on purpose: the trials must notice it.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Planted {
+    /// No mistake: the house as it is.
     #[default]
     Nothing,
     /// `sync` of files whose path contains this does nothing.
@@ -70,27 +74,38 @@ pub enum Planted {
 /// What went wrong, and where.
 #[derive(Clone, Debug)]
 pub struct Failure {
+    /// The step of the script.
     pub step: &'static str,
+    /// The disk operation at which power failed, counted from the step's start.
     pub boundary: u64,
+    /// That operation, as the disk's log tells it.
     pub operation: String,
+    /// What was at work.
     pub machine: Machine,
+    /// What was left of unsynced bytes, as in [`Plan::survivals`].
     pub survival: u64,
+    /// The seed of the second power loss, if there was one.
     pub second: Option<u64>,
+    /// What was found afterwards, in words.
     pub what: String,
 }
 
 /// What was tried.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
+    /// As the plan says.
     pub seed: u64,
     /// Boundaries of each machine that were tried.
     pub boundaries: BTreeMap<Machine, u64>,
+    /// Power losses inside each machine.
     pub trials: BTreeMap<Machine, u64>,
     /// Second losses, while getting up.
     pub second: u64,
     /// Operations of each step: in its rehearsal, and the most that any run had.
     pub operations: Vec<(&'static str, u64, u64)>,
+    /// Everything that went wrong.
     pub failures: Vec<Failure>,
+    /// By the wall clock.
     pub took: Duration,
 }
 

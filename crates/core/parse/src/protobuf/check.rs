@@ -6,7 +6,9 @@ use super::wire::{Cursor, EnvelopeError, EnvelopeFault, Step, wire_type_fits};
 /// What a readable body holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
+    /// Messages of devices.
     pub containers: u64,
+    /// In all containers together.
     pub measurements: u64,
 }
 

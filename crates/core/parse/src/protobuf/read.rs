@@ -18,6 +18,7 @@ use super::wire::{Cursor, EnvelopeError, Step};
 /// unless the sink stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
+    /// Measurements that became readings.
     pub readings: u64,
     /// Measurements; a container refused as a whole counts all of its own.
     pub refused: u64,

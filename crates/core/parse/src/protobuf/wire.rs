@@ -11,10 +11,13 @@ use super::schema::{FIXED64, LENGTH, Layout, VARINT};
 pub struct EnvelopeError {
     /// Counted from 0 in the decompressed body.
     pub byte: usize,
+    /// What is wrong there.
     pub what: EnvelopeFault,
 }
 
+/// What makes an envelope unreadable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "each message says what happened, and to what")]
 pub enum EnvelopeFault {
     #[error("the body is empty; send at least one container")]
     Empty,

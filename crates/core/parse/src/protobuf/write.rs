@@ -10,51 +10,78 @@ use super::schema::{FIXED64, container, measurement, request, stream};
 /// See `Container` in the schema.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Container<'a> {
+    /// The place that is metered.
     pub point: &'a str,
+    /// Serial of the device.
     pub device: &'a str,
+    /// The same for the same message sent again.
     pub message_id: &'a str,
+    /// When the message was made; `None` leaves it to the time of arrival.
     pub created_at: Option<Timestamp>,
+    /// What [`Measurement::at`] counts from; `None` means `created_at`.
     pub base_time: Option<Timestamp>,
+    /// Whether the device names the streams too.
     pub identity: Identity,
     /// Empty: the request's streams are meant.
     pub streams: &'a [Stream<'a>],
+    /// What was measured.
     pub measurements: &'a [Measurement<'a>],
 }
 
 /// See `Stream` in the schema.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stream<'a> {
+    /// The register's name in the source's words.
     pub register: &'a str,
     /// `None` is what a sender writes that forgot it.
     pub kind: Option<Kind>,
+    /// What is delivered.
     pub commodity: Commodity,
+    /// In which direction.
     pub flow: Flow,
+    /// On which conductor.
     pub phase: Phase,
+    /// As the source spells it.
     pub unit: &'a str,
+    /// Digits after the decimal point, 0 to 18.
     pub scale: u32,
+    /// Length of an interval; zero for register reads and spot values.
     pub span: Span,
+    /// The source's quality word; empty means measured.
     pub quality: &'a str,
+    /// The source's reason code.
     pub reason: &'a str,
 }
 
 /// See `Measurement` in the schema.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Measurement<'a> {
+    /// Which stream, counted from 0.
     pub stream: u32,
     /// From the container's base time.
     pub at: Span,
+    /// `None` is what a sender writes that forgot it.
     pub value: Option<Value>,
+    /// Instead of the stream's.
     pub scale: Option<u32>,
+    /// Instead of the stream's.
     pub span: Option<Span>,
+    /// Instead of the stream's.
     pub quality: Option<&'a str>,
+    /// Instead of the stream's.
     pub reason: Option<&'a str>,
+    /// Circumstances.
     pub flags: Flags,
+    /// When the source last changed this reading; `None` means `created_at`.
     pub changed_at: Option<Timestamp>,
 }
 
+/// A quantity in either of the two ways a sender may write it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value {
+    /// The number without its decimal point.
     Digits(i64),
+    /// Read as the shortest decimal that gives this double.
     Number(f64),
 }
 
@@ -68,6 +95,7 @@ pub struct Writer {
 }
 
 impl Writer {
+    /// An empty request.
     pub fn new() -> Writer {
         Writer::default()
     }
@@ -79,6 +107,7 @@ impl Writer {
         bytes(&mut self.body, request::STREAMS, &self.inner);
     }
 
+    /// Adds a container.
     pub fn container(&mut self, written: &Container<'_>) {
         let out = &mut self.outer;
         out.clear();
@@ -101,10 +130,12 @@ impl Writer {
         bytes(&mut self.body, request::CONTAINERS, &self.outer);
     }
 
+    /// The request so far.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
+    /// The request so far, given away.
     pub fn into_body(self) -> Vec<u8> {
         self.body
     }

@@ -43,11 +43,17 @@ const _: () = assert!(READ_BYTES_MAX >= 2 * RECORD_BYTES_MAX);
 /// The defaults are the constants above; tests make everything smaller.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Size of each segment, reserved whole when it is made.
     pub segment_bytes: u64,
+    /// Larger contents belong into the archive.
     pub record_bytes_max: usize,
+    /// A group that holds as much is written without waiting for more.
     pub group_bytes: usize,
+    /// How long a group waits for those who are expected to join.
     pub group_wait: Duration,
+    /// Bodies that may wait; further ones are told to come later.
     pub queue_records: usize,
+    /// Memory of the bodies that wait, likewise.
     pub queue_bytes: usize,
 }
 

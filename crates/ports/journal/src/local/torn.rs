@@ -26,7 +26,9 @@ pub struct Torn {
     pub path: String,
     /// First sequence of the segment it was cut from.
     pub segment: u64,
+    /// Where in the segment it began.
     pub offset: u64,
+    /// How long it is.
     pub bytes: u64,
 }
 

@@ -22,6 +22,7 @@ const STRAY_JOURNAL: &str = "it stands beside a registry in which no change is u
 pub struct Damage {
     /// The file's name in the data directory.
     pub path: String,
+    /// What is wrong with it, and what was written.
     pub what: String,
 }
 
