@@ -277,15 +277,20 @@ impl Role {
         Ok(())
     }
 
-    /// What a restart need not read again: all that is committed.
+    /// What a restart need not read again: all that is committed. A failure
+    /// costs the next start time, nothing else.
     async fn checkpoint(&mut self) -> Result<(), Error> {
         self.rows_since_checkpoint = 0;
         let coverage = std::mem::take(&mut self.channels.coverage);
         let channels = Channels { coverage, latest: self.channels.latest.clone() };
         let (disk, words, position) = (self.disk.clone(), self.words.clone(), self.lake.resume());
-        let work = move || checkpoint::write(disk.as_ref(), position, &channels, &words).map(|()| channels);
-        let written = tokio::task::spawn_blocking(work).await.map_err(|e| Error::Stage(e.to_string()))?;
-        self.channels = written?;
+        let work = move || (checkpoint::write(disk.as_ref(), position, &channels, &words), channels);
+        let done = tokio::task::spawn_blocking(work).await.map_err(|e| Error::Stage(e.to_string()))?;
+        let (written, channels) = done;
+        self.channels = channels;
+        if let Err(error) = written {
+            warn!(%error, "no checkpoint written; the next start reads more files");
+        }
         Ok(())
     }
 
