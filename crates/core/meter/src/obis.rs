@@ -32,12 +32,14 @@ impl Obis {
         let mut parts = rest.split('.');
         groups[2] = parts.next()?.parse().ok()?;
         groups[3] = parts.next()?.parse().ok()?;
-        for group in 4..6 {
-            let Some(part) = parts.next() else { break };
-            if group == 5 && f.is_some() {
+        if let Some(e) = parts.next() {
+            groups[4] = e.parse().ok()?;
+        }
+        if let Some(storage) = parts.next() {
+            if f.is_some() {
                 return None;
             }
-            groups[group] = part.parse().ok()?;
+            groups[5] = storage.parse().ok()?;
         }
         if parts.next().is_some() {
             return None;

@@ -47,7 +47,14 @@ pub enum Error {
         "channel {channel} ({point} {register}), reading {value} {unit:?}: no exact quantity in {channel_unit:?}; \
          select value, scale and unit instead of quantity, or leave the channel out"
     )]
-    Inexact { channel: i64, point: String, register: String, value: String, unit: String, channel_unit: String },
+    Inexact {
+        channel: i64,
+        point: Box<str>,
+        register: Box<str>,
+        value: Box<str>,
+        unit: Box<str>,
+        channel_unit: Box<str>,
+    },
     #[error("a reading names {what} {id}, which the lake does not know; run `meterhouse verify`")]
     Nameless { what: &'static str, id: i64 },
     #[error("reading of channel {channel}: {what}; run `meterhouse verify`")]

@@ -29,19 +29,27 @@ pub(crate) struct Stored<'a> {
 /// Remembers the last pair of units: rows of a channel follow each other.
 #[derive(Default)]
 pub(crate) struct Converter {
-    last: Option<(i16, Unit, Option<(i64, i64)>)>,
+    last: Option<Pair>,
+}
+
+/// A stored unit, a channel's, and how many of the one make the other; none if
+/// the two measure different things.
+struct Pair {
+    stored: i16,
+    channel: Unit,
+    ratio: Option<(i64, i64)>,
 }
 
 impl Converter {
     /// The unscaled integer of the `DECIMAL(38,18)`.
     pub(crate) fn quantity(&mut self, stored: Stored<'_>, channel: &Channel) -> Result<i128> {
         let decimal = decimal(stored.value, stored.scale, channel.id.0)?;
-        let ratio = match self.last {
-            Some((code, unit, ratio)) if code == stored.unit_code && unit == channel.unit => ratio,
+        let ratio = match &self.last {
+            Some(pair) if pair.stored == stored.unit_code && pair.channel == channel.unit => pair.ratio,
             _ => {
                 let from = Unit::from_code(u8::try_from(stored.unit_code).unwrap_or(u8::MAX));
                 let ratio = from.ratio(channel.unit);
-                self.last = Some((stored.unit_code, channel.unit, ratio));
+                self.last = Some(Pair { stored: stored.unit_code, channel: channel.unit, ratio });
                 ratio
             }
         };
@@ -74,11 +82,11 @@ fn converted(value: Decimal, (up, down): (i64, i64)) -> Option<i128> {
 fn inexact(value: Decimal, unit: &str, channel: &Channel) -> Error {
     Error::Inexact {
         channel: channel.id.0,
-        point: channel.point.to_string(),
-        register: channel.register.to_string(),
-        value: value.to_string(),
-        unit: unit.to_owned(),
-        channel_unit: channel.unit.symbol().to_owned(),
+        point: (&*channel.point).into(),
+        register: (&*channel.register).into(),
+        value: value.to_string().into(),
+        unit: unit.into(),
+        channel_unit: channel.unit.symbol().into(),
     }
 }
 

@@ -205,7 +205,7 @@ impl Scene {
         let mut most = rehearsed_count;
         let mut seed = Seeded::new(plan.seed);
         let mut boundary = seed.below(plan.stride);
-        while boundary < most && !(plan.stop_at_first && !report.failures.is_empty()) {
+        while boundary < most && (report.failures.is_empty() || !plan.stop_at_first) {
             let machine = usize::try_from(boundary).ok().and_then(|boundary| rehearsed.get(boundary));
             if plan.inside.is_none() || plan.inside.as_ref() == machine {
                 let operations = self.cut(plan, boundary, &mut seed, bodies, report);
