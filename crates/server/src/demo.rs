@@ -1,7 +1,7 @@
 //! `meterhouse demo`: a simulated street through the real HTTP door, three
 //! questions with their answers, and the server left running on loopback.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub async fn demo(mut common: Common, settings: Settings, command: Demo) -> anyh
     if command.homes == 0 || command.days == 0 {
         return Err(Usage("a demo needs at least one home and one day".into()).into());
     }
-    if common.data_dir == PathBuf::from(crate::cli::DATA_DIR) {
+    if common.data_dir == Path::new(crate::cli::DATA_DIR) {
         common.data_dir = PathBuf::from(DEMO_DIR);
     }
     let house = wire::open(&common.data_dir, &settings).await?;

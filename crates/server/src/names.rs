@@ -20,8 +20,8 @@ pub fn state_hash(snapshot: &Snapshot) -> Result<String, store::Error> {
 
 fn names(snapshot: &Snapshot) -> Result<HashMap<(TenantId, ChannelId), String>, store::Error> {
     let mut names = HashMap::new();
-    for mut part in snapshot.scan(&ScanRequest::all(ScanTable::Channels))? {
-        while let Some(batch) = part.next() {
+    for part in snapshot.scan(&ScanRequest::all(ScanTable::Channels))? {
+        for batch in part {
             let batch = batch?;
             let text = |column: usize| batch.column(column).as_string::<i32>();
             for row in 0..batch.num_rows() {

@@ -52,9 +52,13 @@ const OUTPUT_ROWS: usize = 1 << 16;
 pub struct CompactReport {
     /// None if nothing was worth it.
     pub table: Option<Table>,
+    /// Small files that were merged.
     pub files_before: u64,
+    /// In them, and in what they became.
     pub rows: u64,
+    /// Size of those files together.
     pub bytes_before: u64,
+    /// Size of what they became.
     pub bytes_after: u64,
 }
 

@@ -3,9 +3,12 @@
 use host::Kind;
 use parquet::errors::ParquetError;
 
+/// What every call of the lake gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Why the lake did not do it.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each message says what happened, and to what")]
 pub enum Error {
     #[error("{path}: {cause}")]
     Disk { path: String, cause: std::io::Error },

@@ -49,6 +49,7 @@ pub struct FoldReport {
     pub changed: u64,
     /// Versions new in the history.
     pub earlier: u64,
+    /// Files of the base and the history that were written anew.
     pub files_rewritten: u64,
 }
 

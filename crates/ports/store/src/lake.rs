@@ -80,6 +80,7 @@ pub struct Lookup {
 }
 
 impl Reader {
+    /// The newest snapshot; taking it costs no reading.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.current.read().expect("no holder panics").clone()
     }

@@ -83,6 +83,7 @@ impl Part {
         self.rows_estimate
     }
 
+    /// The columns of its batches, as the request asked for them.
     pub fn schema(&self) -> SchemaRef {
         self.plan.schema.clone()
     }

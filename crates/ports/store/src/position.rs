@@ -13,6 +13,7 @@ pub struct Position(u64);
 impl Position {
     /// 2^20 chunks of 2^17 items: no record comes near it.
     pub const CHUNK_BITS: u32 = 20;
+    /// Chunks of one record.
     pub const CHUNKS_MAX: u32 = 1 << Self::CHUNK_BITS;
     /// A `txn` version is an `i64`: 43 bits for the sequence, 278,000 years at a record a second.
     pub const SEQUENCE_MAX: u64 = (1 << (63 - Self::CHUNK_BITS)) - 1;

@@ -23,10 +23,15 @@ use crate::snapshot::Pin;
 /// What can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ScanTable {
+    /// What arrived, one row per record and chunk.
     Sources,
+    /// Streams of readings, by their names.
     Channels,
+    /// Devices that readings name.
     Devices,
+    /// What was not understood.
     Refused,
+    /// What was said besides quantities.
     Events,
     /// The standing version of every reading.
     Readings,
@@ -37,6 +42,7 @@ pub enum ScanTable {
 }
 
 impl ScanTable {
+    /// In the order of [`Table::ALL`].
     pub const ALL: [ScanTable; 8] = [
         ScanTable::Sources,
         ScanTable::Channels,
@@ -61,6 +67,7 @@ impl ScanTable {
         }
     }
 
+    /// All its columns.
     pub fn schema(self) -> SchemaRef {
         self.stored().schema()
     }
@@ -69,11 +76,15 @@ impl ScanTable {
 /// Which rows and columns. Nothing asked for is everything.
 #[derive(Clone, Debug)]
 pub struct ScanRequest {
+    /// What is read.
     pub table: ScanTable,
+    /// Only this tenant's rows.
     pub tenant: Option<TenantId>,
     /// Sorted. Of readings only, as are the times: other tables ignore them.
     pub channels: Option<Vec<ChannelId>>,
+    /// Only readings that start at or after it.
     pub start_from: Option<Timestamp>,
+    /// Only readings that start before it.
     pub start_before: Option<Timestamp>,
     /// Places in the table's schema, in the order wanted; may be none, to count.
     pub columns: Vec<usize>,
@@ -99,8 +110,11 @@ impl ScanRequest {
 /// What a scan looked at, and what it could leave out. Grows while parts are read.
 #[derive(Debug, Default)]
 pub struct ScanStats {
+    /// Files that were opened.
     pub files: AtomicU64,
+    /// Files left out by their bounds.
     pub files_pruned: AtomicU64,
+    /// Row groups that were read, in part or whole.
     pub row_groups: AtomicU64,
     /// Pages of one column that were read.
     pub pages: AtomicU64,

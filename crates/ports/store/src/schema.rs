@@ -14,9 +14,13 @@ use arrow::datatypes::{Field, Schema, SchemaRef, TimeUnit};
 pub enum Table {
     /// What arrived, one row per record and chunk.
     Sources,
+    /// Streams of readings, by their names.
     Channels,
+    /// Devices that readings name.
     Devices,
+    /// What was not understood.
     Refused,
+    /// What was said besides quantities.
     Events,
     /// Base: exactly one row per key ever stored. Corrected by the overlay.
     Readings,
@@ -28,24 +32,39 @@ pub enum Table {
 
 /// Columns of `readings`, `overlay` and `history` by place.
 pub mod column {
+    /// Whose reading it is.
     pub const TENANT: usize = 0;
+    /// The stream it belongs to.
     pub const CHANNEL: usize = 1;
+    /// Start of the interval, or the instant of the read.
     pub const START: usize = 2;
+    /// Length in microseconds; zero for register reads and spot values.
     pub const SPAN: usize = 3;
+    /// The digits without their point.
     pub const VALUE: usize = 4;
+    /// Digits after the point.
     pub const SCALE: usize = 5;
     /// As spelled by the source.
     pub const UNIT: usize = 6;
     /// What the spelling means ([`meter::Unit::code`]): part of a version's content.
     pub const UNIT_CODE: usize = 7;
+    /// The source's own word.
     pub const QUALITY: usize = 8;
+    /// What that word means ([`meter::Quality::code`]).
     pub const RANK: usize = 9;
+    /// The source's reason code.
     pub const REASON: usize = 10;
+    /// Bits of [`meter::Flags`].
     pub const FLAGS: usize = 11;
+    /// The device that measured; 0 if none is named.
     pub const DEVICE: usize = 12;
+    /// When the source last changed it.
     pub const MESSAGE_TIME: usize = 13;
+    /// When the file or message around it was made.
     pub const ISSUED_AT: usize = 14;
+    /// The journal record it came in with.
     pub const SEQ: usize = 15;
+    /// How many columns there are.
     pub const COUNT: usize = 16;
 }
 
@@ -53,6 +72,7 @@ pub mod column {
 pub const GROUP_SHARED: &str = "shared";
 
 impl Table {
+    /// In the order in which a round commits them.
     pub const ALL: [Table; 8] = [
         Table::Sources,
         Table::Channels,

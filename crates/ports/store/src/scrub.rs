@@ -20,15 +20,20 @@ const READ_BYTES: usize = 1 << 20;
 /// A file that is not what was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
+    /// The file, below the data directory.
     pub path: String,
+    /// What is wrong with it.
     pub what: String,
 }
 
 /// What a scrub found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScrubReport {
+    /// Data files that were read.
     pub files: u64,
+    /// Their size together.
     pub bytes: u64,
+    /// Everything that is not what was written.
     pub damage: Vec<Damage>,
     /// Files no table refers to now: of earlier versions, or left by a crash. Not
     /// damage; `vacuum` takes them away in time.

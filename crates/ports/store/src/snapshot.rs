@@ -26,12 +26,19 @@ use crate::standing::{Sources, Standing};
 /// versions of keys that are stored or stand in `readings` here.
 #[derive(Clone, Debug, Default)]
 pub struct Tail {
+    /// Rows of `sources`.
     pub sources: Vec<RecordBatch>,
+    /// Rows of `channels`.
     pub channels: Vec<RecordBatch>,
+    /// Rows of `devices`.
     pub devices: Vec<RecordBatch>,
+    /// Rows of `refused`.
     pub refused: Vec<RecordBatch>,
+    /// Rows of `events`.
     pub events: Vec<RecordBatch>,
+    /// First versions.
     pub readings: Vec<RecordBatch>,
+    /// Further versions.
     pub overlay: Vec<RecordBatch>,
     /// How far the journal is seen in the snapshot: files and tail together.
     pub applied: Position,
@@ -83,6 +90,7 @@ impl Snapshot {
         &self.pin.files[table.index()]
     }
 
+    /// What of it is not committed yet.
     pub fn tail(&self) -> &Tail {
         &self.tail
     }

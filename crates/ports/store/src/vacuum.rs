@@ -18,7 +18,9 @@ use crate::write::Shelf;
 /// What a vacuum took away.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VacuumReport {
+    /// Data files removed.
     pub files: u64,
+    /// Size of those.
     pub bytes: u64,
     /// Commits and checkpoints of the log.
     pub log_files: u64,

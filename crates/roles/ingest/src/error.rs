@@ -7,10 +7,12 @@ use parse::protobuf::EnvelopeError;
 
 use crate::limits::{EXPANDED_RATIO_MAX, FILE_NAME_BYTES_MAX};
 
+/// What every call of the doors gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a body was not taken in.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each message says what happened, and to what")]
 pub enum Error {
     #[error(transparent)]
     Registry(#[from] registry::Error),

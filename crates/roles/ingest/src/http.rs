@@ -31,6 +31,7 @@ const HEADER_BYTES_MIN: usize = 8 << 10;
 /// What became of the connections that were open at the stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drained {
+    /// Closed by themselves, their last request answered.
     pub finished: usize,
     /// Cut because they took longer than `drain_wait_max`.
     pub cut: usize,

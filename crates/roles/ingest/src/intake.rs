@@ -15,10 +15,15 @@ use crate::{Error, Limits, Metrics, Problem, Result, identify};
 
 /// What the doors work with.
 pub struct Parts {
+    /// Takes bodies in.
     pub journal: Arc<dyn Journal>,
+    /// Takes those that are too large for it.
     pub archive: Arc<Archive>,
+    /// Says who sends.
     pub authenticator: Arc<Authenticator>,
+    /// Times senders.
     pub clock: Arc<dyn Clock>,
+    /// What a sender may ask of the house.
     pub limits: Limits,
 }
 
@@ -38,6 +43,7 @@ pub(crate) struct Label {
 }
 
 impl Intake {
+    /// A door that is open; nothing is listened on yet.
     pub fn new(parts: Parts) -> Arc<Intake> {
         let admission = Admission::new(&parts.limits);
         Arc::new(Intake { parts, metrics: Arc::default(), admission, failed: watch::Sender::new(None) })

@@ -43,8 +43,11 @@ pub(crate) const RETRY_AFTER_S: u32 = 2;
 /// The settings of the HTTP door; the defaults are in `Limits::default`.
 #[derive(Clone, Debug)]
 pub struct Limits {
+    /// A body of readings as sent.
     pub wire_bytes_max: u64,
+    /// The same after decompression.
     pub expanded_bytes_max: u64,
+    /// A file as sent.
     pub file_bytes_max: u64,
     /// Bytes of bodies held in memory at once, over all requests.
     pub in_flight_bytes_max: u64,
@@ -56,11 +59,15 @@ pub struct Limits {
     pub read_total_max: Duration,
     /// After this, a body must have brought `progress_bytes_per_s` on average.
     pub progress_grace: Duration,
+    /// Slower bodies end.
     pub progress_bytes_per_s: u64,
+    /// At once; further ones wait to be taken.
     pub connections_max: usize,
     /// From a connection's start, or the answer before, to the end of the headers.
     pub header_wait_max: Duration,
+    /// All headers of a request together.
     pub header_bytes_max: usize,
+    /// Lines of headers.
     pub headers_max: usize,
     /// A peer that takes in no byte of an answer for this long is left.
     pub write_wait_max: Duration,

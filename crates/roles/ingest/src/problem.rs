@@ -29,6 +29,7 @@ pub fn status_of(kind: Kind) -> StatusCode {
 /// A refusal as its sender reads it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Problem {
+    /// Of the answer.
     #[serde(serialize_with = "as_number")]
     pub status: StatusCode,
     /// Stable: counted, searched for, and listed in the reference.
@@ -54,6 +55,7 @@ impl Problem {
         Problem { status: status_of(kind), code, cause, next, byte: None, retry_after_s }
     }
 
+    /// The same under another status.
     pub fn with_status(self, status: StatusCode) -> Problem {
         Problem { status, ..self }
     }

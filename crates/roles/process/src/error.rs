@@ -2,7 +2,9 @@
 
 use host::Kind;
 
+/// Why the role stopped.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each message says what happened, and to what")]
 pub enum Error {
     #[error("journal: {0}")]
     Journal(journal::Error),
@@ -27,6 +29,7 @@ pub enum Error {
 }
 
 impl Error {
+    /// What to do about it.
     pub fn kind(&self) -> Kind {
         match self {
             Error::Journal(error) => error.kind(),

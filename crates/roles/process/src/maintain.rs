@@ -12,10 +12,12 @@ use tracing::{debug, info};
 
 use crate::Error;
 
+/// When the lake is put in order.
 #[derive(Clone, Debug)]
 pub struct MaintainSettings {
     /// Corrections waiting in the overlay before a fold rewrites what they correct.
     pub fold_rows: u64,
+    /// Files of the overlay before a fold.
     pub fold_files: usize,
     /// Small files in one partition before they are merged.
     pub compact_files: usize,

@@ -22,6 +22,7 @@ type NameHash = u128;
 
 /// Hands out blocks that the registry leased.
 pub trait Lessor: Send {
+    /// So many block numbers, in a row, that nobody else was or will be given.
     fn lease(&mut self, blocks: u32) -> Result<Range<i64>, Error>;
 }
 

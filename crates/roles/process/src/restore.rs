@@ -41,8 +41,8 @@ pub fn restore(lake: &Lake, disk: &dyn Disk, lessor: Box<dyn Lessor>) -> Result<
 }
 
 fn for_each(snapshot: &Snapshot, table: ScanTable, mut take: impl FnMut(&RecordBatch)) -> Result<(), Error> {
-    for mut part in snapshot.scan(&ScanRequest::all(table))? {
-        while let Some(batch) = part.next() {
+    for part in snapshot.scan(&ScanRequest::all(table))? {
+        for batch in part {
             take(&batch?);
         }
     }
@@ -113,8 +113,8 @@ fn what_channels_have(
         }
     };
     // Every key of the overlay is in `readings` too.
-    for mut part in snapshot.scan_after(Table::Readings, known)? {
-        while let Some(batch) = part.next() {
+    for part in snapshot.scan_after(Table::Readings, known)? {
+        for batch in part {
             let batch = batch?;
             insert_keys(&batch, &mut channels.coverage);
             let mut words = words.write().expect("no holder of the words panics");
@@ -143,8 +143,8 @@ fn correct(
     words: &SharedWords,
 ) -> Result<(), Error> {
     let mut keys: Vec<RowKey> = Vec::new();
-    for mut part in snapshot.scan_after(Table::Overlay, known)? {
-        while let Some(batch) = part.next() {
+    for part in snapshot.scan_after(Table::Overlay, known)? {
+        for batch in part {
             keys.extend(keys_of(&batch?).filter(|key| latest.is_latest(key)));
         }
     }

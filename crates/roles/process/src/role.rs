@@ -28,6 +28,7 @@ pub struct Settings {
     pub commit_wait_max_ms: u32,
     /// A round is committed when it holds this many rows: about 100 bytes each, twice.
     pub commit_rows_max: usize,
+    /// When the lake is put in order between rounds.
     pub maintain: MaintainSettings,
 }
 
@@ -48,12 +49,19 @@ pub struct Progress {
     pub applied: Position,
     /// Everything before it is in the lake, in every table.
     pub committed: Position,
+    /// New readings since the start.
     pub accepted: i64,
+    /// Readings that said nothing new.
     pub duplicate: i64,
+    /// Further versions of stored readings.
     pub corrected: i64,
+    /// Records and measurements that were not understood.
     pub refused: i64,
+    /// Rounds committed.
     pub commits: u64,
+    /// Folds done.
     pub folds: u64,
+    /// Merges of small files.
     pub compactions: u64,
 }
 
@@ -77,13 +85,21 @@ impl Progress {
 
 /// What the role works with; it gives the lake back when it stops.
 pub struct Parts {
+    /// What came in.
     pub journal: Arc<dyn Journal>,
+    /// The bodies too large for it.
     pub archive: Arc<Archive>,
+    /// Where readings go.
     pub lake: Lake,
+    /// Gives ids to new channels and devices.
     pub lessor: Box<dyn Lessor>,
+    /// Holds the checkpoint of coverage.
     pub disk: Arc<dyn Disk>,
+    /// Ages rounds.
     pub clock: Arc<dyn Clock>,
+    /// Tells how far the role is.
     pub progress: watch::Sender<Progress>,
+    /// When rounds end.
     pub settings: Settings,
 }
 

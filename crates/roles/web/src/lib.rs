@@ -40,11 +40,15 @@ pub struct Parts {
     /// The journal's end at the start: what stands before it was acknowledged in
     /// an earlier run and is applied again before the house is ready.
     pub held_at_start: Sequence,
+    /// Runs the queries.
     pub engine: Engine,
+    /// Gives the snapshots they run on.
     pub reader: Reader,
+    /// Says who asks.
     pub authenticator: Arc<Authenticator>,
     /// Moves as records become visible; closed once the process role is gone.
     pub seen: watch::Receiver<Seen>,
+    /// What `/metrics` shows, in this order.
     pub metrics: Vec<Render>,
     /// How long `?wait=` waits.
     pub wait_max: Duration,

@@ -15,6 +15,7 @@ use super::table::CHECKPOINT_EVERY;
 /// What one commit changes. All of it comes in, or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
+    /// New files, durable already.
     pub adds: Vec<FileEntry>,
     /// Must be in the table, or the commit is refused.
     pub removes: Vec<FileEntry>,

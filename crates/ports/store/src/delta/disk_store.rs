@@ -52,10 +52,12 @@ impl DiskStore {
         DiskStore { inner: Arc::new(inner) }
     }
 
+    /// The disk underneath.
     pub fn disk(&self) -> &Arc<dyn Disk> {
         &self.inner.disk
     }
 
+    /// The clock that dates commits.
     pub fn clock(&self) -> &dyn Clock {
         self.inner.clock.as_ref()
     }

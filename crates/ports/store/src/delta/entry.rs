@@ -28,7 +28,9 @@ const TAG_THROUGH: &str = "through";
 pub struct FileEntry {
     /// Relative to the table; letters, digits and `._=-` between slashes.
     pub path: String,
+    /// In bytes.
     pub size: u64,
+    /// How many it holds.
     pub rows: u64,
     /// Partition; empty in tables without partitions.
     pub group: String,
@@ -47,8 +49,11 @@ pub struct FileEntry {
 /// A bound on the columns that files are skipped by; zero where a table lacks a column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FileKey {
+    /// Of the column `tenant`.
     pub tenant: TenantId,
+    /// Of the column `channel`.
     pub channel: ChannelId,
+    /// Of the column `start`.
     pub start: Timestamp,
 }
 

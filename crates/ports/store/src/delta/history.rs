@@ -26,6 +26,7 @@ use crate::{Error, Result};
 pub struct DataFile {
     /// Relative to the table.
     pub path: String,
+    /// In bytes.
     pub size: u64,
 }
 

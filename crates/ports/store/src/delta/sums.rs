@@ -25,7 +25,9 @@ pub(super) const LOG: &str = "_delta_log";
 /// Something in a table's log is not what was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogDamage {
+    /// The object, below the store's root.
     pub path: String,
+    /// What is wrong with it.
     pub what: String,
 }
 

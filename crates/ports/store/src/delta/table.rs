@@ -126,6 +126,7 @@ impl DeltaTable {
         &self.root
     }
 
+    /// The newest version of the log that was read or written here.
     pub fn version(&self) -> i64 {
         self.version
     }
