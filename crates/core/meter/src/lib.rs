@@ -26,6 +26,6 @@ pub use quality::{Flags, Quality};
 pub use reading::{Event, Identity, Message, Place, Reading, Refusal, Sink};
 pub use reading_type::{Commodity, Flow, Kind, Phase, ReadingType};
 pub use row::{Row, RowKey};
-pub use time::{Span, TimeError, Timestamp};
+pub use time::{Months, Span, TimeError, Timestamp};
 pub use unit::{ConversionError, Unit};
 pub use words::{Word, Words, WordsError};

@@ -85,6 +85,25 @@ impl Timestamp {
     }
 }
 
+/// Calendar months of instants that mostly lie in the same day as the one before.
+#[derive(Clone, Debug, Default)]
+pub struct Months {
+    day: i64,
+    /// 0 until the first was asked for.
+    month: i32,
+}
+
+impl Months {
+    /// As [`Timestamp::month`].
+    pub fn of(&mut self, at: Timestamp) -> i32 {
+        let day = at.0.div_euclid(86_400 * SECOND);
+        if day != self.day || self.month == 0 {
+            *self = Months { day, month: at.month() };
+        }
+        self.month
+    }
+}
+
 /// RFC 3339 in UTC, with fractions only where there are any.
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -132,6 +151,10 @@ mod tests {
         fn the_month_agrees_with_the_calendar(micros in Timestamp::MIN.0..Timestamp::MAX.0) {
             let date = jiff::Timestamp::from_microsecond(micros).expect("in range").to_zoned(jiff::tz::TimeZone::UTC).date();
             prop_assert_eq!(Timestamp(micros).month(), i32::from(date.year()) * 100 + i32::from(date.month()));
+            let mut months = Months::default();
+            for near in [micros, micros - 86_400 * SECOND, micros, micros + 40_000 * SECOND] {
+                prop_assert_eq!(months.of(Timestamp(near)), Timestamp(near).month());
+            }
         }
 
         #[test]

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, RwLock, Weak};
 
 use arrow::array::RecordBatch;
 use host::{Clock, Disk};
-use meter::{ChannelId, Row, RowKey, Timestamp, Words};
+use meter::{ChannelId, Months, Row, RowKey, Timestamp, Words};
 
 use crate::delta::{Change, DeltaTable, DiskStore, FileEntry, Outcome};
 use crate::error::{Error, Result};
@@ -333,10 +333,16 @@ fn pin_of(tables: &[DeltaTable]) -> Pin {
 }
 
 fn months_of(batches: &[RecordBatch]) -> Result<usize> {
-    let mut months = std::collections::BTreeSet::new();
+    let (mut months, mut month_of) = (std::collections::BTreeSet::new(), Months::default());
     for batch in batches {
-        let starts = Keys::of(batch)?.start;
-        months.extend(starts.chunk_by(|a, b| a == b).map(|run| meter::Timestamp(run[0]).month()));
+        let mut last = 0;
+        for start in Keys::of(batch)?.start {
+            let month = month_of.of(Timestamp(*start));
+            if month != last {
+                months.insert(month);
+                last = month;
+            }
+        }
     }
     Ok(months.len())
 }

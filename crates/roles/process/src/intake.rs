@@ -50,7 +50,7 @@ impl Intake {
             }
             let Some(chunk) = self.waiting.pop_front() else { break };
             let before = months.len();
-            months.extend(chunk.rows.iter().map(|row| row.key.start.month()));
+            months.extend(&chunk.months);
             if before > 0 && months.len() > CHUNK_MONTHS_MAX {
                 self.waiting.push_front(chunk);
                 break;

@@ -71,7 +71,7 @@ impl Round {
         self.chunks
     }
 
-    /// Calendar months among its new rows: each is a partition of the commit.
+    /// Calendar months that its readings touch: each may be a partition of the commit.
     pub fn months(&self) -> &HashSet<i32> {
         &self.months
     }
@@ -88,13 +88,13 @@ impl Round {
         self.rows += judged.new.len() + judged.versions.len();
         if !judged.new.is_empty() {
             self.push(Table::Readings, store::rows_to_batch(&judged.new, words));
-            self.months.extend(judged.new.iter().map(|row| row.key.start.month()));
             self.new.push(judged.new);
         }
         if !judged.versions.is_empty() {
             self.push(Table::Overlay, store::rows_to_batch(&judged.versions, words));
             self.versions.extend(judged.versions);
         }
+        self.months.extend(chunks.iter().flat_map(|chunk| &chunk.months));
         self.to = chunks.last().map_or(self.to, |chunk| self.to.max(chunk.to()));
         self.chunks += chunks.len();
         Ok(())

@@ -3,9 +3,12 @@
 //! Promise: the same record always gives the same chunks; whatever is in it
 //! that is not understood comes out as a refusal, with its place.
 
-use meter::{DeviceId, Event, Flags, Message, Place, Reading, Refusal, Row, RowKey, Sequence, Sink, TenantId, Word};
+use meter::{
+    ChannelId, DeviceId, Event, Flags, Identity, Kind, Message, Months, Place, Reading, Refusal, Row, RowKey, Sequence,
+    Sink, TenantId, Word,
+};
 use parse::{Format, Limits};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io::BufRead;
 use store::SharedWords;
 
@@ -106,6 +109,39 @@ struct LastWord {
     word: Word,
 }
 
+/// The channel of the last reading, under the names it has in its source.
+#[derive(Default)]
+struct LastChannel {
+    point: String,
+    device: String,
+    register: String,
+    identity: Identity,
+    kind: Kind,
+    /// The one number no channel has, while there was none.
+    channel: ChannelId,
+}
+
+impl LastChannel {
+    fn of(reading: &Reading<'_>, channel: ChannelId) -> LastChannel {
+        LastChannel {
+            point: reading.point.into(),
+            device: reading.device.into(),
+            register: reading.register.into(),
+            identity: reading.identity,
+            kind: reading.reading_type.kind,
+            channel,
+        }
+    }
+
+    fn is_of(&self, reading: &Reading<'_>) -> bool {
+        self.channel != ChannelId::default()
+            && self.register == reading.register
+            && self.point == reading.point
+            && self.device == reading.device
+            && (self.identity, self.kind) == (reading.identity, reading.reading_type.kind)
+    }
+}
+
 struct Collector<'a, C: Chunks> {
     names: &'a mut Names,
     messages: &'a mut MessagesSeen,
@@ -115,7 +151,9 @@ struct Collector<'a, C: Chunks> {
     out: &'a mut C,
     chunk: Chunk,
     ordinal: i64,
-    months: HashSet<i32>,
+    month_of: Months,
+    last_month: i32,
+    last_channel: LastChannel,
     last_words: [LastWord; 3],
     last_device: (String, DeviceId),
     failed: Option<Error>,
@@ -131,7 +169,9 @@ impl<'a, C: Chunks> Collector<'a, C> {
             out,
             chunk: Chunk::new(source, 0, 0),
             ordinal: 0,
-            months: HashSet::new(),
+            month_of: Months::default(),
+            last_month: 0,
+            last_channel: LastChannel::default(),
             last_words: Default::default(),
             last_device: (String::new(), DeviceId::NONE),
             failed: None,
@@ -148,13 +188,14 @@ impl<'a, C: Chunks> Collector<'a, C> {
 
     /// Hands the chunk on where `month` or one more item would overfill it.
     fn make_room(&mut self, month: Option<i32>) {
-        let too_many_months = month.is_some_and(|m| self.months.len() >= CHUNK_MONTHS_MAX && !self.months.contains(&m));
+        let months = &self.chunk.months;
+        let too_many_months = month.is_some_and(|m| months.len() >= CHUNK_MONTHS_MAX && !months.contains(&m));
         if self.failed.is_some() || (self.chunk.items() < CHUNK_ITEMS && !too_many_months) {
             return;
         }
         let next = Chunk::new(self.chunk.source.clone(), self.chunk.index + 1, self.ordinal);
         let full = std::mem::replace(&mut self.chunk, next);
-        self.months.clear();
+        self.last_month = 0;
         if let Err(error) = self.out.take(full) {
             self.failed = Some(error);
         }
@@ -189,7 +230,11 @@ impl<'a, C: Chunks> Collector<'a, C> {
             None => (received_at, reading.flags.with(Flags::ARRIVAL_TIME)),
         };
         let tenant = self.chunk.source.tenant;
-        let channel = self.names.channel(tenant, reading, &mut self.chunk.channels)?;
+        if !self.last_channel.is_of(reading) {
+            let channel = self.names.channel(tenant, reading, &mut self.chunk.channels)?;
+            self.last_channel = LastChannel::of(reading, channel);
+        }
+        let channel = self.last_channel.channel;
         Ok(Row {
             key: RowKey { tenant, channel, start: reading.start, span: reading.span },
             value: reading.value,
@@ -208,22 +253,22 @@ impl<'a, C: Chunks> Collector<'a, C> {
 
 impl<C: Chunks> Sink for Collector<'_, C> {
     fn reading(&mut self, reading: Reading<'_>) {
-        let month = reading.start.month();
+        let month = self.month_of.of(reading.start);
         self.make_room(Some(month));
         if self.failed.is_some() {
             return;
         }
+        if month != self.last_month {
+            self.chunk.months.insert(month);
+            self.last_month = month;
+        }
         if self.repeated {
             // Chunks are cut as if it were stored: a replay may not know the message.
-            self.months.insert(month);
             self.chunk.repeated += 1;
             return;
         }
         match self.row(&reading) {
-            Ok(row) => {
-                self.months.insert(month);
-                self.chunk.rows.push(row);
-            }
+            Ok(row) => self.chunk.rows.push(row),
             Err(Error::Words(error)) => {
                 let reason = error.to_string();
                 self.refused(Refusal {
