@@ -23,6 +23,7 @@ use crate::settings::Settings;
 
 const LOCK: &str = "lock";
 pub const LAKE_DIR: &str = "lake";
+const ROUNDS_BETWEEN_VACUUMS: u32 = 256;
 /// Where queries sort what does not fit into memory; empty between runs.
 pub const SPILL_DIR: &str = "spill";
 
@@ -159,6 +160,7 @@ fn process_settings(settings: &Settings) -> process::Settings {
             fold_files: settings.maintain.fold_files,
             compact_files: settings.maintain.compact_files,
             vacuum_after: Duration::from_millis(settings.maintain.vacuum_after_ms),
+            rounds_between_vacuums: ROUNDS_BETWEEN_VACUUMS,
             in_step: false,
         },
     }

@@ -23,6 +23,8 @@ pub struct MaintainSettings {
     pub compact_files: usize,
     /// Files that no table refers to any more are kept this long.
     pub vacuum_after: Duration,
+    /// A vacuum lists every directory of the lake: seldom enough not to be noticed.
+    pub rounds_between_vacuums: u32,
     /// For trials: files are written at once and committed after the next round,
     /// so that what happens in which order does not depend on the machine.
     #[doc(hidden)]
@@ -63,11 +65,14 @@ enum Job {
 pub struct Maintenance {
     settings: MaintainSettings,
     job: Option<Job>,
+    /// Counted in rounds.
+    next_vacuum: u32,
 }
 
 impl Maintenance {
     pub fn new(settings: MaintainSettings) -> Maintenance {
-        Maintenance { settings, job: None }
+        let next_vacuum = settings.rounds_between_vacuums;
+        Maintenance { settings, job: None, next_vacuum }
     }
 
     /// Ends when the files of the job at work are written; never if there is none.
@@ -118,9 +123,16 @@ impl Maintenance {
         }
     }
 
-    /// Takes away what nothing refers to any more.
-    pub async fn vacuum(&self, lake: &mut Lake) -> Result<(), Error> {
+    /// Takes away what nothing refers to any more, if it is time after so many rounds.
+    pub async fn vacuum(&mut self, lake: &mut Lake, rounds: u32) -> Result<(), Error> {
+        // What a job has written belongs to no table yet.
+        if rounds < self.next_vacuum || self.job.is_some() {
+            return Ok(());
+        }
+        self.next_vacuum = rounds.saturating_add(self.settings.rounds_between_vacuums);
+        debug!(phase = "vacuum", "begins");
         let report = lake.vacuum(self.settings.vacuum_after).await?;
+        debug!(phase = "vacuum", "ends");
         if report.files > 0 {
             info!(?report, "vacuumed");
         }

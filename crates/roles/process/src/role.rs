@@ -39,9 +39,6 @@ const ROUND_VERSIONS_MAX: usize = 1 << 18;
 /// Tables without news are brought along every so many rounds.
 const ROUNDS_TO_BRING_ALONG: u32 = 32;
 
-/// A vacuum lists every directory of the lake: seldom enough not to be noticed.
-const ROUNDS_TO_VACUUM: u32 = 256;
-
 /// How far the role is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -283,9 +280,7 @@ impl Role {
     async fn maintain(&mut self) -> Result<(), Error> {
         let done = self.maintenance.step(&mut self.lake).await?;
         self.tell(done);
-        if self.rounds.is_multiple_of(ROUNDS_TO_VACUUM) {
-            self.maintenance.vacuum(&mut self.lake).await?;
-        }
+        self.maintenance.vacuum(&mut self.lake, self.rounds).await?;
         if self.rows_since_checkpoint >= rows_between_checkpoints(self.channels.latest.channel_count()) {
             self.checkpoint().await?;
         }
@@ -318,7 +313,9 @@ impl Role {
         }
         let done = self.maintenance.settle(&mut self.lake).await?;
         self.tell(done);
-        Ok(())
+        // Runs of a few rounds would never come to it, and leave files behind each time.
+        let rewrote = self.progress.borrow().folds + self.progress.borrow().compactions > 0;
+        if rewrote { self.maintenance.vacuum(&mut self.lake, u32::MAX).await } else { Ok(()) }
     }
 
     fn tell(&self, done: Done) {

@@ -242,6 +242,7 @@ fn parts(disk: &SimDisk, clock: &Arc<dyn Clock>, journal: &Arc<Local>, archive: 
                 fold_files: 2,
                 compact_files: 3,
                 vacuum_after: Duration::ZERO,
+                rounds_between_vacuums: 4,
                 in_step: true,
             },
         },

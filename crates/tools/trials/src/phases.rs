@@ -24,6 +24,8 @@ pub enum Machine {
     Fold,
     /// Merging small files.
     Compaction,
+    /// Files that nothing refers to any more are taken away.
+    Vacuum,
     /// The lake while it is opened: tables made, leftovers swept.
     Opening,
     /// Ids, the checkpoint of coverage, the lock.
@@ -32,8 +34,15 @@ pub enum Machine {
 
 impl Machine {
     /// In the order of the reports.
-    pub const ALL: [Machine; 6] =
-        [Machine::Append, Machine::Commit, Machine::Fold, Machine::Compaction, Machine::Opening, Machine::Other];
+    pub const ALL: [Machine; 7] = [
+        Machine::Append,
+        Machine::Commit,
+        Machine::Fold,
+        Machine::Compaction,
+        Machine::Vacuum,
+        Machine::Opening,
+        Machine::Other,
+    ];
 
     /// As reports and logs call it.
     pub fn name(self) -> &'static str {
@@ -42,6 +51,7 @@ impl Machine {
             Machine::Commit => "commit",
             Machine::Fold => "fold",
             Machine::Compaction => "compaction",
+            Machine::Vacuum => "vacuum",
             Machine::Opening => "opening",
             Machine::Other => "other",
         }
@@ -114,6 +124,7 @@ impl<S: Subscriber> Layer<S> for Listener {
         let machine = match said.phase.as_str() {
             "fold" => Machine::Fold,
             "compaction" => Machine::Compaction,
+            "vacuum" => Machine::Vacuum,
             _ => return,
         };
         self.phase.set(if said.message == "begins" { machine } else { Machine::Commit });
