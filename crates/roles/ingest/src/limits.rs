@@ -31,7 +31,7 @@ pub const REQUEST_BYTES_MIN: u64 = 64 << 10;
 /// What is left of a refused body is read and thrown away, so that its sender
 /// gets to read the answer: so much, and for so long.
 pub(crate) const DISCARD_BYTES_MAX: u64 = 16 << 20;
-pub(crate) const DISCARD_WAIT_MAX: Duration = Duration::from_secs(1);
+pub(crate) const DISCARD_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Up to here a body is checked where it stands; beyond, on a blocking thread.
 /// 64 KiB parse in about 100 µs.
