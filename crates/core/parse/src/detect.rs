@@ -4,6 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use meter::Sink;
 
+use crate::csv::{self, Mapping, ProfileError};
 use crate::nem;
 use crate::protobuf::{self, EnvelopeError, Limits};
 
@@ -14,7 +15,7 @@ pub const HEAD_BYTES: usize = 4096;
 pub const PROTOBUF_BYTES_MAX: u64 = 64 << 20;
 
 /// A format we read. The names are stored and typed by people: never change one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// Interval data of the Australian market.
     Nem12,
@@ -22,13 +23,25 @@ pub enum Format {
     Nem13,
     /// A request of `schemas/meterhouse/v1/readings.proto`.
     Protobuf,
+    /// A table, as a mapping profile says.
+    Csv(Mapping),
 }
 
 /// A body in none of our formats.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{saw}; known formats are nem12, nem13 and protobuf")]
+#[error("{saw}; known formats are nem12, nem13 and protobuf, and where it is named {}", csv::names().join(", "))]
 pub struct Unrecognised {
     saw: String,
+}
+
+/// A name that no format of ours has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "each message says what happened, and to what")]
+pub enum UnknownFormat {
+    #[error("format {name:?} is not known; nem12, nem13, protobuf and {} are", csv::names().join(", "))]
+    Name { name: String },
+    #[error("format {name:?}: {error}")]
+    Profile { name: String, error: ProfileError },
 }
 
 /// Why a body as a whole could not be read.
@@ -50,8 +63,20 @@ impl From<io::Error> for Error {
 }
 
 /// Reads a body of `format` into `sink`.
-pub fn read(format: Format, mut input: impl BufRead, limits: Limits, sink: &mut dyn Sink) -> Result<(), Error> {
+pub fn read(format: Format, input: impl BufRead, limits: Limits, sink: &mut dyn Sink) -> Result<(), Error> {
+    read_file(format, "", input, limits, sink)
+}
+
+/// As [`read`]; the file's name says what some files of a CSV profile do not.
+pub fn read_file(
+    format: Format,
+    file_name: &str,
+    mut input: impl BufRead,
+    limits: Limits,
+    sink: &mut dyn Sink,
+) -> Result<(), Error> {
     match format {
+        Format::Csv(mapping) => csv::csv(&mapping, file_name, input, limits, sink)?,
         Format::Nem12 | Format::Nem13 => nem::nem(input, limits, sink)?,
         Format::Protobuf => {
             let mut body = Vec::new();
@@ -66,21 +91,34 @@ pub fn read(format: Format, mut input: impl BufRead, limits: Limits, sink: &mut 
 }
 
 impl Format {
-    /// Every format we read.
-    pub const ALL: [Format; 3] = [Format::Nem12, Format::Nem13, Format::Protobuf];
-
     /// What is stored, and typed by people.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Format::Nem12 => "nem12",
             Format::Nem13 => "nem13",
             Format::Protobuf => "protobuf",
+            Format::Csv(mapping) => mapping.name(),
         }
     }
 
     /// The format of that name, as [`Format::name`] gives it.
     pub fn from_name(name: &str) -> Option<Format> {
-        Self::ALL.into_iter().find(|format| format.name() == name)
+        Format::named(name).ok()
+    }
+
+    /// As [`Format::from_name`], saying what is wrong with the name: that of a
+    /// profile may have options.
+    pub fn named(name: &str) -> Result<Format, UnknownFormat> {
+        match name {
+            "nem12" => Ok(Format::Nem12),
+            "nem13" => Ok(Format::Nem13),
+            "protobuf" => Ok(Format::Protobuf),
+            profile if profile.starts_with(csv::PREFIX) => {
+                let wrong = |error| UnknownFormat::Profile { name: name.chars().take(40).collect(), error };
+                Mapping::named(profile).map(Format::Csv).map_err(wrong)
+            }
+            _ => Err(UnknownFormat::Name { name: name.chars().take(40).collect() }),
+        }
     }
 
     /// The format of a body that begins with `head`, its first [`HEAD_BYTES`]
@@ -90,6 +128,9 @@ impl Format {
         let head = &head[..head.len().min(HEAD_BYTES)];
         if let Some(format) = detect_nem(head) {
             return Ok(format);
+        }
+        if let Some(mapping) = csv::recognise(head) {
+            return Ok(Format::Csv(mapping));
         }
         if protobuf::looks_like(head) {
             return Ok(Format::Protobuf);
@@ -201,8 +242,9 @@ mod tests {
 
     #[test]
     fn every_name_leads_back_to_its_format() {
-        for format in Format::ALL {
-            assert_eq!(Format::from_name(format.name()), Some(format));
+        let names = ["nem12", "nem13", "protobuf", "csv/opendsm?unit=kWh&zone=Europe/London"].map(String::from);
+        for name in names.into_iter().chain(csv::names()) {
+            assert_eq!(Format::from_name(&name).map(|format| format.name().to_owned()), Some(name));
         }
         assert_eq!(Format::from_name("auto"), None);
     }
@@ -211,7 +253,7 @@ mod tests {
         #[test]
         fn no_bytes_make_detection_panic(head in proptest::collection::vec(any::<u8>(), 0..200)) {
             if let Err(error) = Format::detect(&head) {
-                prop_assert!(error.to_string().len() < 300);
+                prop_assert!(error.to_string().len() < 400);
             }
         }
     }

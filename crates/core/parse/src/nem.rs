@@ -14,7 +14,6 @@
 //! refused), `day.rs` (a 300 record until its 400 records are in),
 //! `intervals.rs` (NEM12), `reads.rs` (NEM13), then [`nem`] below.
 
-mod lines;
 mod fields;
 mod clock;
 mod codes;
@@ -29,15 +28,15 @@ use std::io::{self, BufRead};
 
 use meter::{Sink, Span, Timestamp};
 
+use crate::lines::Lines;
 use crate::protobuf::Limits;
 use fault::{Fault, Version, What, shown};
 use fields::Row;
 use intervals::Intervals;
-use lines::Lines;
 use reads::Reads;
 
+pub use crate::lines::LINE_BYTES_MAX;
 pub use fields::{CODE_BYTES_MAX, NAME_BYTES_MAX};
-pub use lines::LINE_BYTES_MAX;
 
 /// A sender's clock may run on summer time or be a little wrong. Later than
 /// this after it came in, an update time would stand against every correction.

@@ -13,14 +13,14 @@ use meter::Refusal;
 pub const LINE_BYTES_MAX: usize = 64 << 10;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-pub(super) struct Line<'a> {
-    pub(super) number: u64,
+pub(crate) struct Line<'a> {
+    pub(crate) number: u64,
     /// The whole line without its end, or only its beginning if it is too long.
-    pub(super) bytes: &'a [u8],
-    pub(super) too_long: bool,
+    pub(crate) bytes: &'a [u8],
+    pub(crate) too_long: bool,
 }
 
-pub(super) struct Lines<R> {
+pub(crate) struct Lines<R> {
     input: R,
     number: u64,
     /// Bytes of the last returned line that still stand in the input's buffer.
@@ -39,12 +39,12 @@ enum Found {
 }
 
 impl<R: BufRead> Lines<R> {
-    pub(super) fn new(input: R) -> Self {
+    pub(crate) fn new(input: R) -> Self {
         Lines { input, number: 0, taken: 0, carry: Vec::new(), too_long: false, after_cr: false }
     }
 
     /// The next line, `None` at the end of the input.
-    pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         self.input.consume(self.taken);
         self.taken = 0;
         self.carry.clear();
