@@ -80,9 +80,7 @@ fn files_of(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
 
 pub fn known_format(name: Option<&str>) -> anyhow::Result<String> {
     let Some(name) = name else { return Ok(String::new()) };
-    if parse::Format::from_name(name).is_none() {
-        return Err(Usage(format!("format {name:?} is not known; nem12, nem13 and protobuf are")).into());
-    }
+    parse::Format::named(name).map_err(|error| Usage(error.to_string()))?;
     Ok(name.to_owned())
 }
 
@@ -183,7 +181,7 @@ fn pieces(file: tokio::fs::File, size: u64, bar: ProgressBar) -> impl Stream<Ite
 }
 
 /// What a source is called after its file.
-fn name_of(file: &Path) -> String {
+pub fn name_of(file: &Path) -> String {
     file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 

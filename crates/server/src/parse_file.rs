@@ -12,7 +12,7 @@ use parse::export::{Line, write_header};
 use parse::{Format, Limits};
 
 use crate::exit;
-use crate::import::known_format;
+use crate::import::{known_format, name_of};
 
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -31,7 +31,7 @@ pub fn parse_file(file: &Path, format: Option<&str>) -> anyhow::Result<ExitCode>
     let mut printer =
         Printer { out: io::BufWriter::new(io::stdout().lock()), held: Vec::new(), refused: 0, broken: None };
     write_header(&mut printer.out)?;
-    let read = parse::read(format, input, Limits::default(), &mut printer).with_context(about);
+    let read = parse::read_file(format, &name_of(file), input, Limits::default(), &mut printer).with_context(about);
     printer.write_held();
     printer.out.flush()?;
     if let Some(error) = printer.broken {

@@ -92,7 +92,8 @@ fn parse_into(collector: &mut Collector<'_, impl Chunks>, mut input: impl BufRea
     };
     collector.chunk.source.format = format.name().into();
     let limits = Limits::received_at(collector.chunk.source.received_at);
-    match parse::read(format, input, limits, collector) {
+    let file_name = collector.chunk.source.object.clone();
+    match parse::read_file(format, &file_name, input, limits, collector) {
         Ok(()) => {}
         Err(parse::Error::Io(error)) => return Err(Error::Body(error)),
         Err(error @ (parse::Error::Envelope(_) | parse::Error::TooLarge)) => {
