@@ -30,6 +30,8 @@ use crate::protobuf::Limits;
 use cells::Cells;
 use columns::Columns;
 use fault::{Fault, What};
+use mapping::Interval;
+use profile::Column;
 use rows::{Line, Rows};
 
 pub(crate) use mapping::PREFIX;
@@ -110,8 +112,8 @@ fn too_long() -> Fault {
 pub(crate) fn recognise(head: &[u8]) -> Option<Mapping> {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     let end = head.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-    let line = &head[..end.unwrap_or(head.len())];
-    let is_of = |mapping: &&Mapping| is_header_of(mapping, line, end.is_some());
+    let (line, rows) = head.split_at(end.unwrap_or(head.len()));
+    let is_of = |mapping: &&Mapping| is_header_of(mapping, line, end.is_some()) && is_step_of(mapping, line, rows);
     mapping::built_in().iter().find(is_of).cloned()
 }
 
@@ -134,6 +136,35 @@ fn is_header_of(mapping: &Mapping, line: &[u8], is_whole: bool) -> bool {
         }
         _ => is_whole && found == *wanted,
     }
+}
+
+/// Whether rows stand as far apart as the profile says an interval is long:
+/// days under the header of hours are something else.
+fn is_step_of(mapping: &Mapping, header: &[u8], rows: &[u8]) -> bool {
+    let checked = &*mapping.0;
+    let (Some(Interval::Fixed(interval)), Column::Name(name)) = (checked.interval, &checked.profile.time.column) else {
+        return true;
+    };
+    let mut cells = Cells::default();
+    let Some(column) = cells
+        .split(header, checked.delimiter)
+        .ok()
+        .and_then(|()| headings(header, &cells).iter().position(|heading| heading == name))
+    else {
+        return false;
+    };
+    // The last line may go on behind the head.
+    let whole = &rows[..rows.iter().rposition(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(0)];
+    let mut seconds = Vec::new();
+    for row in whole.split(|byte| matches!(byte, b'\n' | b'\r')) {
+        if cells.split(row, checked.delimiter).is_ok()
+            && let Some(stamp) = checked.form.stamp(cells.cell(row, column))
+        {
+            seconds.push(stamp.seconds());
+        }
+    }
+    let steps = seconds.windows(2).map(|pair| pair[0].abs_diff(pair[1])).filter(|step| *step > 0);
+    steps.min().is_none_or(|step| i64::try_from(step) == Ok(interval.0 / 1_000_000))
 }
 
 /// The header's cells, without blank ones at its end.

@@ -54,10 +54,18 @@ pub(super) struct Checked {
     pub(super) decimal: u8,
     pub(super) form: Form,
     pub(super) zone: TimeZone,
-    pub(super) interval: Option<Span>,
+    pub(super) interval: Option<Interval>,
     pub(super) defaults: Meaning,
     pub(super) registers: Vec<(String, Meaning)>,
     pub(super) quality_words: Vec<(String, Quality)>,
+}
+
+/// How long an interval is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Interval {
+    Fixed(Span),
+    /// Calendar days of the profile's zone, of 23 to 25 hours.
+    Days(i64),
 }
 
 /// What the numbers of a register are.
@@ -290,20 +298,21 @@ fn quality(word: &str) -> Result<Quality, ProfileError> {
     })
 }
 
-/// `30m`, `1h`, `900s`.
-fn interval(text: &str) -> Result<Span, ProfileError> {
+/// `30m`, `1h`, `900s`, `1d`.
+fn interval(text: &str) -> Result<Interval, ProfileError> {
     let seconds = match text.as_bytes().last() {
         Some(b's') => 1,
         Some(b'm') => 60,
         Some(b'h') => 3_600,
+        Some(b'd') => 86_400,
         _ => 0,
     };
     let count = text.get(..text.len().saturating_sub(1)).and_then(|count| count.parse::<u32>().ok()).unwrap_or(0);
     let length = i64::from(count) * seconds;
     if !(1..=INTERVAL_SECONDS_MAX).contains(&length) {
-        return Err(wrong("time.interval", text, "is no length such as 15m, 1h or 900s"));
+        return Err(wrong("time.interval", text, "is no length such as 15m, 1h, 900s or 1d"));
     }
-    Ok(Span::from_seconds(length))
+    Ok(if text.ends_with('d') { Interval::Days(count.into()) } else { Interval::Fixed(Span::from_seconds(length)) })
 }
 
 /// `UTC`, `+10:00`, or a place of the time zone database.

@@ -12,10 +12,10 @@ use super::TEXT_BYTES_MAX;
 use super::cells::Cells;
 use super::columns::{Columns, Source, ValueColumn};
 use super::fault::{Fault, What, shown};
-use super::mapping::{Checked, Meaning};
+use super::mapping::{Checked, Interval, Meaning};
 use super::profile::{Kind, Layout, Stamps};
 use super::stamp::Stamp;
-use super::zone::Clock;
+use super::zone::{self, Clock};
 use crate::protobuf::{EARLIEST, Limits};
 
 /// The longest number that fits has 18 digits after the point; zeros may lead.
@@ -312,14 +312,18 @@ impl Reader<'_> {
                 _ => Err(Fault::new(What::Interval, format!("an interval from {start} to {end}"))),
             };
         }
-        let Some(span) = self.checked.interval else {
+        let Some(interval) = self.checked.interval else {
             return Err(Fault::new(What::Interval, "no end is given".into()));
         };
-        let start = match self.checked.profile.time.stamps {
-            Stamps::Start => at,
-            Stamps::End => at.plus(Span(-span.0)),
+        let other = |sign: i64| match interval {
+            Interval::Fixed(span) => Ok(at.plus(Span(sign * span.0))),
+            Interval::Days(days) => zone::days_away(&self.checked.zone, at, sign * days),
         };
-        Ok((Kinds::Interval, start, span))
+        let (start, end) = match self.checked.profile.time.stamps {
+            Stamps::Start => (at, other(1)?),
+            Stamps::End => (other(-1)?, at),
+        };
+        Ok((Kinds::Interval, start, Span(end.0 - start.0)))
     }
 
     fn believe(&self, start: Timestamp) -> Result<(), Fault> {

@@ -32,6 +32,13 @@ pub(super) struct Stamp {
     pub(super) offset_seconds: Option<i32>,
 }
 
+impl Stamp {
+    /// From any one instant, to tell how far apart two stamps are.
+    pub(super) fn seconds(self) -> i64 {
+        self.civil.duration_since(DateTime::ZERO).as_secs() - i64::from(self.offset_seconds.unwrap_or(0))
+    }
+}
+
 /// In the order of [`Part`].
 type Numbers = [i16; 6];
 

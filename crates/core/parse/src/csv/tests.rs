@@ -135,6 +135,17 @@ fn options_say_what_a_file_does_not() {
 }
 
 #[test]
+fn a_day_is_as_long_as_it_is_in_its_zone() {
+    check(
+        "csv/opendsm?interval=1d&zone=America/Chicago",
+        "start,value\n2016-03-12T00:00:00-06:00,1\n2016-03-13T00:00:00-06:00,2\n2016-11-06,3\n",
+        "HOME_1// 2016-03-12T06:00:00Z 1440m 1\n\
+         HOME_1// 2016-03-13T06:00:00Z 1380m 2\n\
+         HOME_1// 2016-11-06T05:00:00Z 1500m 3",
+    );
+}
+
+#[test]
 fn what_the_export_writes_reads_back() {
     check(
         "csv/generic-long",
@@ -317,6 +328,10 @@ fn a_header_tells_its_profile_only_without_doubt() {
         (&long[..4000], Some("csv/simbench")),
         (",GC,GG\n", Some("csv/ausgrid")),
         ("start,value\r\n", Some("csv/opendsm")),
+        ("start,value\n2020-01-01T00:00Z,1\n2020-01-01T01:00Z,1\n2020-01-01T05:00Z,1\n", Some("csv/opendsm")),
+        ("start,value\n2020-01-01T00:00Z,1\n2020-01-02T00:00Z,1\n", None),
+        ("start,value\n2020-01-01T00:00Z,1\n2020-01-01T00:30Z,1\n", None),
+        ("start,value\n2020-01-01T00:00Z,1\n2020-01-0", Some("csv/opendsm")),
         ("start,value,unit\n", None),
         ("start,value", None),
         ("time;a;b\n", None),

@@ -125,6 +125,15 @@ impl Clock {
     }
 }
 
+/// The same time of the clock on another day. What its clock skipped or shows
+/// twice on that day is the first instant at or behind it.
+pub(super) fn days_away(zone: &TimeZone, at: Timestamp, days: i64) -> Result<Timestamp, Fault> {
+    let far = || Fault::new(What::Time, format!("{days} days from {at} lie beyond the calendar"));
+    let here = jiff::Timestamp::from_microsecond(at.0).map_err(|_| far())?.to_zoned(zone.clone());
+    let there = here.checked_add(jiff::Span::new().days(days)).map_err(|_| far())?;
+    Timestamp::checked(there.timestamp().as_microsecond()).map_err(|_| far())
+}
+
 fn at(offset: Offset, civil: DateTime) -> Result<Timestamp, Fault> {
     let at = offset.to_timestamp(civil).map_err(|_| out_of_range(civil))?;
     Timestamp::checked(at.as_microsecond()).map_err(|_| out_of_range(civil))

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use meter::{Decimal, Event, Place, Reading, Refusal, Sink, Timestamp};
+use meter::{Decimal, Event, Place, Reading, Refusal, Sink, Span, Timestamp};
 use parse::{Format, Limits};
 
 /// 10^-18 in the sums.
@@ -26,7 +26,7 @@ struct Summed {
     /// Streams by number, so that a key is small.
     streams: BTreeMap<String, usize>,
     keys: BTreeSet<(usize, i64)>,
-    values: Vec<(Timestamp, Decimal)>,
+    values: Vec<(Timestamp, Span, Decimal)>,
     missing: u64,
     refusals: Vec<(Place, String)>,
 }
@@ -41,7 +41,7 @@ impl Sink for Summed {
         let stream = *self.streams.entry(format!("{} {} {}", r.point, r.device, r.register)).or_insert(count);
         self.keys.insert((stream, r.start.0));
         if self.streams.len() == 1 {
-            self.values.push((r.start, r.value));
+            self.values.push((r.start, r.span, r.value));
         }
     }
 
@@ -149,7 +149,7 @@ fn what_stands_twice_in_a_file_stands_there_alike() {
     let Some(summed) = read(file, "csv/opendsm?interval=30m", "csv/opendsm?interval=30m") else { return };
     let mut first = BTreeMap::new();
     let mut twice = 0;
-    for (start, value) in summed.values {
+    for (start, _, value) in summed.values {
         if let Some(earlier) = first.insert(start, value) {
             assert_eq!(earlier, value, "{start}");
             twice += 1;
@@ -165,17 +165,18 @@ fn hours_add_up_to_the_days_of_chicago() {
         |at: Timestamp| jiff::Timestamp::from_microsecond(at.0).expect("in range").to_zoned(zone.clone()).date();
     for meter in ["electricity-cdd-hdd", "gas-intercept-only"] {
         let Some(hours) = read(&format!("opendsm/il-{meter}-hourly.csv.gz"), "", "csv/opendsm") else { return };
-        let mut days: BTreeMap<_, (usize, i128)> = BTreeMap::new();
-        for (start, value) in &hours.values {
+        let mut days: BTreeMap<_, (i64, i128)> = BTreeMap::new();
+        for (start, _, value) in &hours.values {
             let day = days.entry(day_of(*start)).or_default();
             *day = (day.0 + 1, day.1 + value.at_scale_18());
         }
-        // Not the length of an interval, only its start is compared.
-        let Some(daily) = read(&format!("opendsm/il-{meter}-daily.csv.gz"), "", "csv/opendsm") else { return };
+        let by_day = "csv/opendsm?interval=1d&zone=America/Chicago";
+        let Some(daily) = read(&format!("opendsm/il-{meter}-daily.csv.gz"), by_day, by_day) else { return };
         assert_eq!((daily.refusals, daily.readings, daily.missing), (vec![], 809, 1));
         let mut lengths = BTreeMap::new();
-        for (start, value) in daily.values {
+        for (start, span, value) in daily.values {
             let (length, hours) = days[&day_of(start)];
+            assert_eq!(Span::from_minutes(60 * length), span, "{start}");
             assert!((hours - value.at_scale_18()).abs() <= ONE / 20, "{start}: {value}");
             *lengths.entry(length).or_insert(0) += 1;
         }
