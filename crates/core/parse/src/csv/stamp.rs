@@ -83,7 +83,7 @@ impl Form {
                 let mut numbers = [0; 6];
                 for part in parts {
                     match part {
-                        Part::Mark(mark) => left = left.strip_prefix(std::slice::from_ref(mark))?,
+                        Part::Mark(mark) => left = after(left, *mark)?,
                         Part::Year => numbers[0] = digits(&mut left, 4, 4)?,
                         part => numbers[part.place()] = digits(&mut left, 1, 2)?,
                     }
@@ -113,21 +113,21 @@ fn iso(text: &[u8]) -> Option<Stamp> {
     let mut numbers: Numbers = [0; 6];
     numbers[0] = digits(&mut left, 4, 4)?;
     for number in &mut numbers[1..3] {
-        left = left.strip_prefix(b"-")?;
+        left = after(left, b'-')?;
         *number = digits(&mut left, 2, 2)?;
     }
     if left.is_empty() {
         return Some(Stamp { civil: civil(numbers, 0)?, offset_seconds: None });
     }
-    left = left.strip_prefix(b"T").or_else(|| left.strip_prefix(b" "))?;
+    left = after(left, b'T').or_else(|| after(left, b' '))?;
     numbers[3] = digits(&mut left, 2, 2)?;
-    left = left.strip_prefix(b":")?;
+    left = after(left, b':')?;
     numbers[4] = digits(&mut left, 2, 2)?;
     let mut nanoseconds = 0;
-    if let Some(rest) = left.strip_prefix(b":") {
+    if let Some(rest) = after(left, b':') {
         left = rest;
         numbers[5] = digits(&mut left, 2, 2)?;
-        if let Some(rest) = left.strip_prefix(b".") {
+        if let Some(rest) = after(left, b'.') {
             let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
             let micros =
                 std::str::from_utf8(rest.get(..count)?).ok().filter(|digits| (1..=6).contains(&digits.len()))?;
@@ -153,7 +153,7 @@ pub(super) fn offset_seconds(text: &[u8]) -> Option<i32> {
     let hours = digits(&mut left, 2, 2)?;
     let mut minutes = 0;
     if !left.is_empty() {
-        left = left.strip_prefix(b":").unwrap_or(left);
+        left = after(left, b':').unwrap_or(left);
         minutes = digits(&mut left, 2, 2)?;
     }
     (left.is_empty() && hours < 24 && minutes < 60)
@@ -164,10 +164,19 @@ pub(super) fn offset_seconds(text: &[u8]) -> Option<i32> {
 pub(super) fn minute_of_day(text: &str) -> Option<i16> {
     let mut left = text.as_bytes();
     let hour = digits(&mut left, 1, 2)?;
-    left = left.strip_prefix(b":")?;
+    left = after(left, b':')?;
     let minute = digits(&mut left, 2, 2)?;
     let minutes = hour * 60 + minute;
     (left.is_empty() && minute < 60 && minutes <= 24 * 60).then_some(minutes)
+}
+
+/// What stands behind a mark. In place: to compare one byte, a call costs more
+/// than the rest of the stamp.
+fn after(text: &[u8], mark: u8) -> Option<&[u8]> {
+    match text {
+        [first, rest @ ..] if *first == mark => Some(rest),
+        _ => None,
+    }
 }
 
 fn digits(left: &mut &[u8], min: usize, max: usize) -> Option<i16> {
