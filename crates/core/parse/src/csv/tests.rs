@@ -180,6 +180,22 @@ fn one_bad_row_costs_itself() {
 }
 
 #[test]
+fn a_line_without_end_costs_itself_and_a_header_without_end_the_file() {
+    let long = "x".repeat(LINE_BYTES_MAX + 1);
+    check(
+        "csv/opendsm?point=A",
+        &format!("start,value\n{long}\n2020-01-02,2\n"),
+        "line 2: csv.line_too_long: the line is longer than the 65536 bytes that are read\n\
+         A// 2020-01-02T00:00:00Z 60m 2",
+    );
+    check(
+        "csv/opendsm?point=A",
+        &format!("{long}\n2020-01-02,2\n"),
+        "line 1: csv.line_too_long: the line is longer than the 65536 bytes that are read",
+    );
+}
+
+#[test]
 fn a_row_of_one_day_has_a_column_for_each_time() {
     let profile = r#"
         about = "the solar homes as Ausgrid published them"

@@ -194,6 +194,17 @@ mod tests {
     }
 
     #[test]
+    fn streams_without_end_do_not_take_memory_without_end() {
+        let place = TimeZoneDatabase::bundled().get("Europe/Berlin").expect("a zone");
+        let mut clock = Clock::new(place, "Europe/Berlin", Repeated::Ascending);
+        let civil: DateTime = "2016-10-30T02:00".parse().expect("a time");
+        let stamp = Stamp { civil, offset_seconds: None };
+        let refused = (0..REPEATED_MAX + 3).filter(|stream| clock.instant(stamp, || stream.to_string()).is_err());
+        assert_eq!(refused.count(), 3);
+        assert!(clock.instant(stamp, || "0".into()).is_ok());
+    }
+
+    #[test]
     fn what_the_clock_skipped_is_no_time() {
         let rows = "2011-10-02T01:30 2011-10-02T02:00 2011-10-02T02:30 2011-10-02T03:00";
         check("Australia/Sydney", Repeated::Ascending, rows, "01/15:30 nonexistent_time nonexistent_time 01/16:00");
