@@ -1,6 +1,6 @@
 //! Files in: counted once, corrected by message time, the same in any order.
 
-use crate::street::{House, nem12, path, shared};
+use crate::street::{House, nem12, path, shared, text};
 
 #[test]
 fn a_file_imported_twice_changes_nothing_and_is_said_so() {
@@ -118,4 +118,21 @@ fn hours_said_again_in_quarters_are_flagged_in_either_order() {
         let earlier = house.says(&["sql", "--format", "csv", "select count(*) as n from readings_history"]);
         assert_eq!(earlier, "n\n0\n", "a flag is no version");
     }
+}
+
+#[test]
+fn a_table_is_read_by_its_profile_and_a_name_of_none_is_told_so() {
+    let house = House::new();
+    let table = "MPRN,Meter Serial Number,Read Value,Read Type,Read Date and End Time\n\
+        1001,M7,0.25,Active Import Interval (kWh),27-10-2024 01:30\n\
+        1001,M7,0.125,Active Import Interval (kWh),27-10-2024 01:00\n\
+        1001,M7,x,Active Import Interval (kWh),27-10-2024 00:30\n";
+    let file = house.file("hdf.csv", table);
+    assert_eq!(house.import(&file), [2, 0, 0, 1]);
+    let said = house.says(&["sql", "--format", "csv", "select start, quantity from readings order by start"]);
+    // The autumn's hour: newest first, so the first of what the clock shows twice is the later.
+    assert_eq!(said, "start,quantity\n2024-10-27T00:30:00Z,0.125\n2024-10-27T01:00:00Z,0.25\n");
+    let output = house.run(&["import", "--format", "csv/nobody", path(&file)]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("csv/esb-hdf"), "{output:?}");
 }
