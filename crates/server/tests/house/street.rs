@@ -133,8 +133,9 @@ impl Server {
 
     /// Sends SIGTERM and waits for the end.
     pub fn stop(mut self) {
-        let pid = self.child.id().to_string();
-        Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
+        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
+        rustix::process::kill_process(pid.expect("a process has a number"), rustix::process::Signal::TERM)
+            .expect("it is our child");
         for _ in 0..600 {
             if let Some(status) = self.child.try_wait().expect("waits") {
                 assert!(status.success(), "the server drains: {status}");
