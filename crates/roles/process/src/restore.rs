@@ -122,7 +122,7 @@ fn what_channels_have(
             channels.latest.tell(&rows);
         }
     }
-    correct(lake, snapshot, known, &channels.latest, words)?;
+    correct(lake, snapshot, &channels.latest, words)?;
     Ok(channels)
 }
 
@@ -134,16 +134,12 @@ fn last_of_channels(batch: &RecordBatch) -> Result<RecordBatch, Error> {
     take_record_batch(batch, &last).map_err(|cause| Error::Columns { table: Table::Readings.name(), cause })
 }
 
-/// Of the latest keys the version that stands, where the overlay has others than the base.
-fn correct(
-    lake: &Lake,
-    snapshot: &Snapshot,
-    known: Position,
-    latest: &Latest,
-    words: &SharedWords,
-) -> Result<(), Error> {
+/// Of the latest keys the version that stands, where the overlay has others than
+/// the base. All of the overlay is asked: a merge brings base rows along again
+/// whose corrections came long before.
+fn correct(lake: &Lake, snapshot: &Snapshot, latest: &Latest, words: &SharedWords) -> Result<(), Error> {
     let mut keys: Vec<RowKey> = Vec::new();
-    for part in snapshot.scan_after(Table::Overlay, known)? {
+    for part in snapshot.scan_after(Table::Overlay, Position::START)? {
         for batch in part {
             keys.extend(keys_of(&batch?).filter(|key| latest.is_latest(key)));
         }
@@ -174,4 +170,60 @@ fn keys_of(batch: &RecordBatch) -> impl Iterator<Item = RowKey> + '_ {
         start: Timestamp(start.value(row)),
         span: Span(span.value(row)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use host::{ManualClock, SimDisk};
+    use meter::{Decimal, Flags, Quality, Row, Word};
+    use store::{CompactLimits, Tail};
+
+    fn row(channel: i64, value: i64, said: i64) -> Row {
+        Row {
+            key: RowKey { tenant: TenantId(1), channel: ChannelId(channel), start: Timestamp(5), span: Span(30) },
+            value: Decimal::new(value, 0),
+            unit: Word(0),
+            quality: Word(0),
+            canonical: Quality::Measured,
+            reason: Word(0),
+            flags: Flags::default(),
+            device: DeviceId::NONE,
+            message_time: Timestamp(said),
+            issued_at: Timestamp(said),
+            sequence: Sequence(1),
+        }
+    }
+
+    /// One row, and every other table as far.
+    async fn append(lake: &mut Lake, table: Table, row: Row, sequence: u64) {
+        let rows = store::rows_to_batch(&[row], &meter::Words::new());
+        for each in Table::OF_LANE {
+            let batches = if each == table { vec![rows.clone()] } else { Vec::new() };
+            lake.append(each, batches, Position::done(Sequence(sequence))).await.expect("room enough");
+        }
+        lake.publish(Tail::default());
+    }
+
+    #[tokio::test]
+    async fn a_merge_after_the_checkpoint_does_not_bring_back_what_was_corrected() {
+        let disk = SimDisk::new(1);
+        let clock = Arc::new(ManualClock::new(Timestamp(0)));
+        let mut lake = Lake::open(Arc::new(disk.clone()), clock, "lake", "epoch").await.expect("opens");
+        append(&mut lake, Table::Readings, row(64, 1, 1), 1).await;
+        append(&mut lake, Table::Overlay, row(64, 2, 2), 2).await;
+
+        let words = SharedWords::default();
+        let channels = what_channels_have(&lake, &lake.snapshot(), &disk, &words).expect("readable");
+        checkpoint::write(&disk, lake.resume(), &channels, &words).expect("room enough");
+        append(&mut lake, Table::Readings, row(65, 7, 3), 3).await;
+        let limits = CompactLimits { files_min: 2, ..CompactLimits::default() };
+        while lake.compact(limits).await.expect("merges").files_before > 0 {}
+        lake.publish(Tail::default());
+        assert_eq!(lake.snapshot().files(Table::Readings).len(), 1, "the base row came along");
+
+        let channels = what_channels_have(&lake, &lake.snapshot(), &disk, &words).expect("readable");
+        let (rows, _) = channels.latest.rows(ChannelId(0), 9);
+        assert_eq!(rows.iter().map(|row| row.value.value).collect::<Vec<_>>(), [2, 7]);
+    }
 }
