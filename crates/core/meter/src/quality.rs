@@ -59,6 +59,12 @@ impl Flags {
     }
 
     /// Whether all of `other` hold.
+    /// These but the others.
+    pub const fn without(self, other: Flags) -> Flags {
+        Flags(self.0 & !other.0)
+    }
+
+    /// Whether all of the others are among these.
     pub const fn has(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
     }

@@ -25,7 +25,14 @@ pub struct Latest {
     words: SharedWords,
     /// By block of channels: those of one point lie in one block, so that memory
     /// a channel stays near the 72 bytes of its row.
-    blocks: RwLock<BTreeMap<i64, Block>>,
+    blocks: RwLock<Blocks>,
+}
+
+#[derive(Debug, Default)]
+struct Blocks {
+    by_number: BTreeMap<i64, Block>,
+    /// Channels that have a row.
+    channels: usize,
 }
 
 #[derive(Debug)]
@@ -65,14 +72,16 @@ impl Latest {
     /// there, and so does one of the same key: the last told stands.
     pub fn tell(&self, rows: &[Row]) {
         let mut blocks = self.blocks.write().expect("no holder panics");
+        let Blocks { by_number, channels } = &mut *blocks;
         for row in rows {
             let (block, slot) = place_of(row.key.channel);
-            let block = blocks.entry(block).or_insert_with(|| Block { tenant: row.key.tenant, slots: Vec::new() });
+            let block = by_number.entry(block).or_insert_with(|| Block { tenant: row.key.tenant, slots: Vec::new() });
             if block.slots.len() <= slot {
                 block.slots.reserve_exact(slot + 1 - block.slots.len());
                 block.slots.resize(slot + 1, None);
             }
             let there = &mut block.slots[slot];
+            *channels += usize::from(there.is_none());
             if there.is_none_or(|kept| (kept.start, kept.span) <= (row.key.start, row.key.span)) {
                 *there = Some(Kept::of(row));
             }
@@ -83,14 +92,13 @@ impl Latest {
     pub fn is_latest(&self, key: &RowKey) -> bool {
         let blocks = self.blocks.read().expect("no holder panics");
         let (block, slot) = place_of(key.channel);
-        let kept = blocks.get(&block).and_then(|block| block.slots.get(slot).copied().flatten());
+        let kept = blocks.by_number.get(&block).and_then(|block| block.slots.get(slot).copied().flatten());
         kept.is_some_and(|kept| (kept.start, kept.span) == (key.start, key.span))
     }
 
     /// Channels that have a row.
     pub fn channel_count(&self) -> usize {
-        let blocks = self.blocks.read().expect("no holder panics");
-        blocks.values().map(|block| block.slots.iter().flatten().count()).sum()
+        self.blocks.read().expect("no holder panics").channels
     }
 
     /// The rows of channels from `from` on, in their order, at most so many; and
@@ -101,7 +109,7 @@ impl Latest {
 
     fn rows_within(&self, ranges: &Ranges, from: ChannelId, at_most: usize) -> (Vec<Row>, Option<ChannelId>) {
         let mut rows = Vec::new();
-        let blocks = self.blocks.read().expect("no holder panics");
+        let blocks = &self.blocks.read().expect("no holder panics").by_number;
         if let Some(channels) = &ranges.channels {
             for channel in &channels[channels.partition_point(|channel| *channel < from)..] {
                 if rows.len() == at_most {
@@ -158,7 +166,8 @@ impl Kept {
             unit: row.unit,
             quality: row.quality,
             reason: row.reason,
-            flags: row.flags,
+            // Where it lay says nothing about what stands.
+            flags: row.flags.without(Flags::REISSUED),
             scale: row.value.scale,
             canonical: row.canonical,
         }
@@ -203,6 +212,15 @@ mod tests {
             next = more;
         }
         seen
+    }
+
+    #[test]
+    fn what_was_issued_again_shows_the_flags_it_has_in_readings() {
+        let latest = Latest::new(SharedWords::default());
+        let mut told = row(64, 5, 1);
+        told.flags = Flags::REISSUED.with(Flags::LATE);
+        latest.tell(&[told]);
+        assert_eq!(latest.rows(ChannelId(0), 9).0[0].flags, Flags::LATE);
     }
 
     proptest! {
