@@ -285,6 +285,17 @@ impl Lake {
 impl Lookup {
     /// See [`Lake::versions_of`].
     pub fn versions_of(&self, keys: &[RowKey], words: &mut Words) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        for batch in self.find(keys)? {
+            rows.extend(batch_to_rows(&batch, words)?);
+        }
+        rows.sort_by_key(|row| row.key);
+        Ok(rows)
+    }
+
+    /// The same rows as they lie, in no order: no words are needed while the disk
+    /// is waited for.
+    pub fn find(&self, keys: &[RowKey]) -> Result<Vec<RecordBatch>> {
         let sources = Sources {
             library: &self.library,
             readings: &self.readings,
@@ -293,12 +304,7 @@ impl Lookup {
             tail_readings: &[],
             tail_overlay: &[],
         };
-        let mut rows = Vec::new();
-        for part in found(keys, &sources)? {
-            rows.extend(batch_to_rows(&part.batch, words)?);
-        }
-        rows.sort_by_key(|row| row.key);
-        Ok(rows)
+        Ok(found(keys, &sources)?.into_iter().map(|found| found.batch).collect())
     }
 
     /// Every stored key of these channels, sorted, that starts in this time, in

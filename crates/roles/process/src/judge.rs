@@ -6,8 +6,10 @@
 //! accepted, duplicate or corrected.
 
 use std::ops::Range;
+use std::sync::RwLockReadGuard;
 
 use meter::{ChannelId, Flags, Row, RowKey, Words};
+use store::SharedWords;
 
 use crate::chunk::Chunk;
 use crate::coverage::Coverage;
@@ -45,7 +47,8 @@ pub struct Wanted {
 /// Where stored versions are looked up.
 pub trait Stored {
     /// Every version of these sorted keys, standing or earlier, committed or not.
-    fn versions_of(&self, keys: &[RowKey], words: &mut Words) -> Result<Vec<Row>, Error>;
+    /// May wait for the disk, and does not hold the words meanwhile.
+    fn versions_of(&self, keys: &[RowKey], words: &SharedWords) -> Result<Vec<Row>, Error>;
 
     /// The keys of these channels, sorted, that start within these microseconds.
     fn keys_within(
@@ -63,15 +66,28 @@ pub fn judge(
     wanted: Wanted,
     coverage: &mut Coverage,
     stored: &impl Stored,
-    words: &mut Words,
+    words: &SharedWords,
 ) -> Result<Judged, Error> {
     let rows = sorted_rows(chunks);
     let doubtful: Vec<RowKey> = distinct(&rows).filter(|key| coverage.may_hold(key)).collect();
     let known = Known::read(&doubtful, stored, words)?;
+    let counts: Vec<Counts> =
+        chunks.iter().map(|chunk| Counts { duplicate: chunk.repeated, ..Counts::default() }).collect();
+    let (mut judged, suspects) = placed(&rows, counts, wanted, coverage, &known, &read(words));
+    overlaps::flag(&mut judged, &suspects, coverage, stored, words)?;
+    Ok(judged)
+}
 
-    let counts = chunks.iter().map(|chunk| Counts { duplicate: chunk.repeated, ..Counts::default() });
-    let judged = Judged { counts: counts.collect(), ..Judged::default() };
-    let mut placing = Placing { judged, wanted, words };
+/// The rows where they belong, and the keys that came into time that was covered.
+fn placed(
+    rows: &[(Row, u32)],
+    counts: Vec<Counts>,
+    wanted: Wanted,
+    coverage: &mut Coverage,
+    known: &Known,
+    words: &Words,
+) -> (Judged, Vec<RowKey>) {
+    let mut placing = Placing { judged: Judged { counts, ..Judged::default() }, wanted, words };
     let mut groups = rows.chunk_by(|a, b| a.0.key == b.0.key).peekable();
     let (mut versions, mut suspects) = (Vec::new(), Vec::new());
     while let Some(group) = groups.next() {
@@ -92,9 +108,12 @@ pub fn judge(
             placing.judged.latest.extend(standing(&versions, placing.words));
         }
     }
-    let mut judged = placing.judged;
-    overlaps::flag(&mut judged, &suspects, coverage, stored, words)?;
-    Ok(judged)
+    (placing.judged, suspects)
+}
+
+/// For as long as nothing is waited for: others need them too.
+pub fn read(words: &SharedWords) -> RwLockReadGuard<'_, Words> {
+    words.read().expect("no holder of the words panics")
 }
 
 /// The rows by key, each with the place of its chunk. Stable: versions of one
@@ -167,7 +186,7 @@ struct Known {
 }
 
 impl Known {
-    fn read(keys: &[RowKey], stored: &impl Stored, words: &mut Words) -> Result<Known, Error> {
+    fn read(keys: &[RowKey], stored: &impl Stored, words: &SharedWords) -> Result<Known, Error> {
         let mut rows = if keys.is_empty() { Vec::new() } else { stored.versions_of(keys, words)? };
         rows.sort_by_key(|row| row.key);
         Ok(Known { rows })

@@ -9,11 +9,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use meter::{ChannelId, Flags, Row, RowKey, Words};
+use meter::{ChannelId, Flags, Row, RowKey};
+use store::SharedWords;
 
 use crate::Error;
 use crate::coverage::Coverage;
-use crate::judge::{Judged, Stored, standing};
+use crate::judge::{Judged, Stored, read, standing};
 
 /// Flags what overlaps: the rows of `judged`, and rows stored before, which are
 /// stored once more with the flag. `suspects` are keys that came in just now,
@@ -23,7 +24,7 @@ pub fn flag(
     suspects: &[RowKey],
     coverage: &Coverage,
     stored: &impl Stored,
-    words: &mut Words,
+    words: &SharedWords,
 ) -> Result<(), Error> {
     let mixed = |key: &&RowKey| key.span.0 > 0 && coverage.longest_of_many(key.channel).is_some();
     let suspects: Vec<RowKey> = suspects.iter().filter(mixed).copied().collect();
@@ -40,8 +41,9 @@ pub fn flag(
     let mut versions = stored.versions_of(&keys, words)?;
     versions.extend(judged.versions.iter().filter(|row| keys.binary_search(&row.key).is_ok()));
     versions.sort_by_key(|row| row.key);
+    let words = read(words);
     for of_key in versions.chunk_by(|a, b| a.key == b.key) {
-        let stands = standing(of_key, words).expect("a group has a row");
+        let stands = standing(of_key, &words).expect("a group has a row");
         if !stands.flags.has(Flags::OVERLAPS) {
             let flagged = Row { flags: stands.flags.with(Flags::OVERLAPS), ..*stands };
             judged.versions.push(flagged);

@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 use crate::checkpoint::{self, Channels};
 use crate::chunk::Chunk;
 use crate::intake::{Intake, Room};
-use crate::judge::{Counts, judge};
+use crate::judge::{Counts, judge, read};
 use crate::maintain::{Done, Maintenance};
 use crate::names::Lessor;
 use crate::restore::{Restored, restore};
@@ -90,7 +90,7 @@ pub struct Parts {
     pub lake: Lake,
     /// Gives ids to new channels and devices.
     pub lessor: Box<dyn Lessor>,
-    /// Holds the checkpoint of coverage.
+    /// Holds the checkpoint.
     pub disk: Arc<dyn Disk>,
     /// Ages rounds.
     pub clock: Arc<dyn Clock>,
@@ -217,12 +217,11 @@ impl Role {
         let (lookup, words, latest) = (self.lake.lookup(), self.words.clone(), self.channels.latest.clone());
         let missing = Missing::of(&chunks, &self.lake);
         let work = move || -> Result<_, Error> {
-            let mut words = words.write().expect("no holder of the words panics");
             let everything = Everything { lake: &lookup, round: &round };
-            let judged = judge(&mut chunks, missing.wanted(), &mut coverage, &everything, &mut words)?;
+            let judged = judge(&mut chunks, missing.wanted(), &mut coverage, &everything, &words)?;
             let counts = judged.counts.clone();
             latest.tell(&judged.latest);
-            round.add(&chunks, judged, &missing, &words)?;
+            round.add(&chunks, judged, &missing, &read(&words))?;
             Ok((coverage, round, chunks, counts))
         };
         let done = tokio::task::spawn_blocking(work).await.map_err(|e| Error::Stage(e.to_string()))?;

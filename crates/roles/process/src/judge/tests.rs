@@ -48,7 +48,7 @@ impl Memory {
 }
 
 impl Stored for Memory {
-    fn versions_of(&self, keys: &[RowKey], _words: &mut Words) -> Result<Vec<Row>, Error> {
+    fn versions_of(&self, keys: &[RowKey], _words: &SharedWords) -> Result<Vec<Row>, Error> {
         assert!(keys.is_sorted());
         let versions = self.versions.borrow();
         Ok(keys.iter().filter_map(|key| versions.get(key)).flatten().copied().collect())
@@ -100,19 +100,18 @@ fn chunk_of(rows: &[Row]) -> Chunk {
 
 /// Judges the chunks in turn, so many at once; returns the memory and the counts of each.
 fn run_by(at_once: usize, chunks: &[Vec<Row>]) -> (Memory, Vec<Counts>) {
-    let (memory, mut coverage, mut words) = (Memory::default(), Coverage::default(), Words::new());
+    let (memory, mut coverage, words) = (Memory::default(), Coverage::default(), SharedWords::default());
     let mut counts = Vec::new();
     for batch in chunks.chunks(at_once) {
         let mut batch: Vec<Chunk> = batch.iter().map(|rows| chunk_of(rows)).collect();
         let sizes: Vec<i64> = batch.iter().map(|chunk| chunk.rows.len() as i64).collect();
-        let judged =
-            judge(&mut batch, Wanted::default(), &mut coverage, &memory, &mut words).expect("memory never fails");
+        let judged = judge(&mut batch, Wanted::default(), &mut coverage, &memory, &words).expect("memory never fails");
         for (counts, size) in judged.counts.iter().zip(sizes) {
             assert_eq!(counts.accepted + counts.duplicate + counts.corrected, size, "every row is counted once");
         }
         memory.store(&judged);
         for row in &judged.latest {
-            let standing = memory.standing(&words).into_iter().find(|(key, ..)| *key == row.key);
+            let standing = memory.standing(&read(&words)).into_iter().find(|(key, ..)| *key == row.key);
             assert_eq!(standing, Some((row.key, row.value.value, row.message_time.0)), "the latest is what stands");
         }
         counts.extend(judged.counts);
@@ -127,9 +126,9 @@ fn run(chunks: &[Vec<Row>]) -> (Memory, Vec<Counts>) {
 #[test]
 fn what_a_table_has_already_is_counted_and_not_stored_again() {
     let mut chunks = [chunk_of(&[row(0, 5, 10, 10)]), chunk_of(&[row(0, 6, 20, 20), row(1, 1, 1, 1)])];
-    let (memory, mut coverage, mut words) = (Memory::default(), Coverage::default(), Words::new());
+    let (memory, mut coverage, words) = (Memory::default(), Coverage::default(), SharedWords::default());
     let wanted = Wanted { readings: 1, overlay: 2 };
-    let judged = judge(&mut chunks, wanted, &mut coverage, &memory, &mut words).expect("memory never fails");
+    let judged = judge(&mut chunks, wanted, &mut coverage, &memory, &words).expect("memory never fails");
     assert_eq!(judged.new.iter().map(|row| row.value.value).collect::<Vec<_>>(), [1]);
     assert!(judged.versions.is_empty());
     assert_eq!(
