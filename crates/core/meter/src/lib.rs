@@ -28,4 +28,4 @@ pub use reading_type::{Commodity, Flow, Kind, Phase, ReadingType};
 pub use row::{Row, RowKey};
 pub use time::{Months, Span, TimeError, Timestamp};
 pub use unit::{ConversionError, Unit};
-pub use words::{Word, Words, WordsError};
+pub use words::{Word, Words, WordsError, same_word};

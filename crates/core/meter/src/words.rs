@@ -26,6 +26,14 @@ pub enum WordsError {
     TooMany,
 }
 
+/// Whether two short texts are the same. Words have a few letters: in a loop over
+/// readings a call for each comparison costs more than all of them.
+#[inline]
+pub fn same_word(a: impl AsRef<[u8]>, b: impl AsRef<[u8]>) -> bool {
+    let (a, b) = (a.as_ref(), b.as_ref());
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a == b)
+}
+
 impl Words {
     /// A reason text fits; a megabyte of nonsense does not.
     pub const BYTES_MAX: usize = 256;

@@ -4,8 +4,6 @@
 //! Chunks are cut by what a record says alone (items and months, below), never
 //! by time or load: a replay cuts the same record at the same places.
 
-use std::collections::HashSet;
-
 use meter::{ChannelId, DeviceId, Place, ReadingType, Row, Sequence, Span, TenantId, Timestamp};
 use store::Position;
 
@@ -88,8 +86,8 @@ pub struct Chunk {
     /// Set where the whole file was seen before: the sequence it came in with.
     pub duplicate_of: Option<Sequence>,
     pub rows: Vec<Row>,
-    /// Calendar months that its readings touch.
-    pub months: HashSet<i32>,
+    /// Calendar months that its readings touch, each once: few, and mostly one.
+    pub months: Vec<i32>,
     /// Readings of messages that came before: duplicates, not among the rows.
     pub repeated: i64,
     pub channels: Vec<NewChannel>,
@@ -109,7 +107,7 @@ impl Chunk {
             first_ordinal,
             duplicate_of: None,
             rows: Vec::new(),
-            months: HashSet::new(),
+            months: Vec::new(),
             repeated: 0,
             channels: Vec::new(),
             devices: Vec::new(),

@@ -1,4 +1,7 @@
 //! What was understood and waits for a round, taken out as much as fits.
+//!
+//! Promise: a round ends with the same chunk however many of them are there at a
+//! time, so that a replay commits what the first try did.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -40,8 +43,7 @@ impl Intake {
     }
 
     /// What is there already, as far as it fits: none if not even the first
-    /// does. A round ends with the same chunk however many are there at a time:
-    /// its last one is the first that fills it.
+    /// does. The last chunk of a round is the first that fills it.
     pub fn take(&mut self, room: &Room<'_>) -> Vec<Chunk> {
         let (mut taken, mut rows, mut months) = (Vec::new(), 0, room.months.clone());
         while rows < room.rows && taken.len() < room.chunks {

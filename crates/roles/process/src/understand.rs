@@ -5,7 +5,7 @@
 
 use meter::{
     ChannelId, DeviceId, Event, Flags, Identity, Kind, Message, Months, Place, Reading, Refusal, Row, RowKey, Sequence,
-    Sink, TenantId, Word,
+    Sink, TenantId, Word, same_word,
 };
 use parse::{Format, Limits};
 use std::collections::HashMap;
@@ -123,15 +123,14 @@ struct LastChannel {
 }
 
 impl LastChannel {
-    fn of(reading: &Reading<'_>, channel: ChannelId) -> LastChannel {
-        LastChannel {
-            point: reading.point.into(),
-            device: reading.device.into(),
-            register: reading.register.into(),
-            identity: reading.identity,
-            kind: reading.reading_type.kind,
-            channel,
+    /// Within the room of the names before: registers take turns in a message.
+    fn remember(&mut self, reading: &Reading<'_>, channel: ChannelId) {
+        let names = [&mut self.point, &mut self.device, &mut self.register];
+        for (name, said) in names.into_iter().zip([reading.point, reading.device, reading.register]) {
+            name.clear();
+            name.push_str(said);
         }
+        (self.identity, self.kind, self.channel) = (reading.identity, reading.reading_type.kind, channel);
     }
 
     fn is_of(&self, reading: &Reading<'_>) -> bool {
@@ -203,7 +202,7 @@ impl<'a, C: Chunks> Collector<'a, C> {
     }
 
     fn word(&mut self, slot: usize, text: &str) -> Result<Word, Error> {
-        if is_same(&self.last_words[slot].text, text) {
+        if same_word(&self.last_words[slot].text, text) {
             return Ok(self.last_words[slot].word);
         }
         let word = self.words.write().expect("no holder panics").intern(text)?;
@@ -233,7 +232,7 @@ impl<'a, C: Chunks> Collector<'a, C> {
         let tenant = self.chunk.source.tenant;
         if !self.last_channel.is_of(reading) {
             let channel = self.names.channel(tenant, reading, &mut self.chunk.channels)?;
-            self.last_channel = LastChannel::of(reading, channel);
+            self.last_channel.remember(reading, channel);
         }
         let channel = self.last_channel.channel;
         Ok(Row {
@@ -260,7 +259,9 @@ impl<C: Chunks> Sink for Collector<'_, C> {
             return;
         }
         if month != self.last_month {
-            self.chunk.months.insert(month);
+            if !self.chunk.months.contains(&month) {
+                self.chunk.months.push(month);
+            }
             self.last_month = month;
         }
         if self.repeated {
@@ -335,12 +336,6 @@ impl<C: Chunks> Sink for Collector<'_, C> {
     fn stopped(&self) -> bool {
         self.failed.is_some()
     }
-}
-
-/// Words have a few letters: a call for each comparison costs more than all of them.
-#[inline]
-fn is_same(a: &str, b: &str) -> bool {
-    a.len() == b.len() && a.bytes().zip(b.bytes()).all(|(a, b)| a == b)
 }
 
 fn cut(text: &str) -> &str {

@@ -5,7 +5,7 @@
 
 use meter::{
     Decimal, DecimalError, Event, Flags, Identity, Kind as Kinds, Phase, Place, Quality, Reading, ReadingType, Sink,
-    Span, Timestamp, Unit,
+    Span, Timestamp, Unit, same_word,
 };
 
 use super::TEXT_BYTES_MAX;
@@ -117,7 +117,7 @@ impl<'a> Rows<'a> {
 
 impl Columns {
     fn unit_changed(&self, line: Line<'_>, last: &str) -> bool {
-        !is_same(self.source_text(&self.unit, line), last.as_bytes())
+        !same_word(self.source_text(&self.unit, line), last)
     }
 
     /// An unreadable unit is refused when the row is read.
@@ -134,12 +134,6 @@ impl Columns {
             Source::Heading => b"",
         }
     }
-}
-
-/// Units have a few letters: a call for each comparison costs more than all of them.
-#[inline]
-fn is_same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a == b)
 }
 
 /// What does not change from row to row.
