@@ -4,7 +4,7 @@
 #
 #   cargo build --release && benches/import.sh [meters] [days] [runs]
 #
-# The file is NEM12, half-hours with three decimals, the same for the same sizes.
+# Needs python3 and GNU time. The file is NEM12, half-hours with three decimals, the same for the same sizes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 meters="${1:-500}" days="${2:-365}" runs="${3:-5}"

@@ -86,7 +86,7 @@ mod tests {
             process::Error::Store(store()).into(),
             process::Error::Registry(registry()).into(),
             process::Error::Body(cause()).into(),
-            process::Error::Checkpoint { path: "state/coverage".into(), cause: cause() }.into(),
+            process::Error::Checkpoint { path: process::CHECKPOINT_PATH.into(), cause: cause() }.into(),
             query::Error::from(store()).into(),
             query::Error::Write { path: "export".into(), cause: Arc::new(cause()) }.into(),
             ingest::Error::Registry(registry()).into(),

@@ -10,7 +10,8 @@
 -- a fixed order of what is said: value as a number, unit by its code, unknown
 -- units by their spelling, quality, reason. Texts compare byte by byte. Rows that
 -- agree in message time and all that is said are one version; it was issued when
--- the newest of them was. seq, device and scale decide nothing.
+-- the newest of them was; of rows equal in that too, one whose flags tell of an
+-- overlap (512). seq, device and scale decide nothing.
 --
 -- All three tables are read once each by every query: read them as of versions
 -- that belong together, or do not write while you read.

@@ -28,7 +28,7 @@ pub enum Machine {
     Vacuum,
     /// The lake while it is opened: tables made, leftovers swept.
     Opening,
-    /// Ids, the checkpoint of coverage, the lock.
+    /// Ids, the checkpoint, the lock.
     Other,
 }
 
@@ -167,7 +167,7 @@ mod tests {
     fn an_operation_belongs_to_the_machine_whose_path_it_touches() {
         assert_eq!(Machine::of("sync journal/1.seg", Machine::Fold), Machine::Append);
         assert_eq!(Machine::of("sync_dir lake/readings/_delta_log", Machine::Fold), Machine::Fold);
-        assert_eq!(Machine::of("create state/coverage 0", Machine::Fold), Machine::Other);
+        assert_eq!(Machine::of("create state/channels 0", Machine::Fold), Machine::Other);
     }
 
     #[test]
