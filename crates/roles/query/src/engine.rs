@@ -221,6 +221,7 @@ fn base_state(limits: &Limits) -> SessionState {
         .with_target_partitions(limits.threads.get())
         .with_collect_statistics(false);
     let options = config.options_mut();
+    options.execution.sort_spill_reservation_bytes = sort_merge_bytes(limits);
     // 0.5 is a decimal: no float touches a quantity.
     options.sql_parser.parse_float_as_decimal = true;
     options.sql_parser.collect_spans = true;
@@ -235,6 +236,12 @@ fn base_state(limits: &Limits) -> SessionState {
         leave_out(&mut state, name);
     }
     state
+}
+
+/// What each thread of a sort sets aside for merging what it spilled. The engine's own 10 MB are more than
+/// a small budget holds for two threads, and a sort would fail or not by which of them came first.
+fn sort_merge_bytes(limits: &Limits) -> usize {
+    (limits.memory_bytes_max / limits.threads.get() / 16).min(10 << 20)
 }
 
 fn register(state: &mut SessionState, function: datafusion::logical_expr::AggregateUDF) {
