@@ -52,6 +52,8 @@ pub struct Server {
     intake: Arc<Intake>,
     limits: ingest::Limits,
     router: axum::Router,
+    /// Told at the stop: who watches would else be waited for.
+    closes: watch::Sender<bool>,
 }
 
 impl Server {
@@ -82,24 +84,31 @@ impl Server {
         });
         // Nobody is let in before `run`, so this is what the journal was opened with.
         let held_at_start = front.journal.end().await;
+        let (closes, closing) = watch::channel(false);
         let web = web::router(web::Parts {
             journal: front.journal.clone(),
+            archive: front.archive.clone(),
             held_at_start,
             engine: query::Engine::new(sql::limits(settings, data_dir))?,
             reader: front.reader.clone(),
             authenticator,
+            live: front.live.clone(),
+            closing,
             seen: seen(running.progress.clone()),
             metrics: metrics(&intake, running.progress.clone()),
             wait_max: Duration::from_millis(settings.query.wait_max_ms),
         });
-        let router = http::router(intake.clone()).merge(web).fallback(not_found);
-        Ok(Server { address, front, running, listener, intake, limits, router })
+        let router = http::router(intake.clone())
+            .merge(web)
+            .method_not_allowed_fallback(async || ingest::Problem::method())
+            .fallback(not_found);
+        Ok(Server { address, front, running, listener, intake, limits, router, closes })
     }
 
     /// Serves until `stop`, then lets requests drain and commits the round in hand;
     /// what is acknowledged and not applied yet waits in the journal.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Server { front, running, listener, intake, limits, router, .. } = self;
+        let Server { front, running, listener, intake, limits, router, closes, .. } = self;
         let Running { stop: role_stop, mut role, .. } = running;
         let (broken_in, broken) = watch::channel(None::<String>);
         let watched = intake.clone();
@@ -108,6 +117,7 @@ impl Server {
                 () = stop => {}
                 why = watched.failed() => { broken_in.send_replace(Some(why)); }
             }
+            closes.send_replace(true);
         };
         let metrics = intake.metrics().clone();
         let served = http::serve(listener, router, &limits, metrics, until);

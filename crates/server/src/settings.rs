@@ -41,6 +41,7 @@ pub struct Log {
 #[serde(deny_unknown_fields)]
 pub struct Journal {
     pub segment_bytes: u64,
+    pub keep_bytes: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -10,7 +10,7 @@ use anyhow::Context;
 use host::{Clock, Disk, Entropy, Lock, OsEntropy, RealDisk, SystemClock};
 use journal::{Archive, Journal, Local};
 use meter::TenantId;
-use process::{Lessor, MaintainSettings, Parts, Progress, Until};
+use process::{Lessor, Live, MaintainSettings, Parts, Progress, Until};
 use registry::{Registry, Sqlite};
 use store::Lake;
 use tokio::sync::watch;
@@ -19,7 +19,7 @@ use tracing::warn;
 
 use crate::exit::{Taken, Usage};
 use crate::format;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 
 const LOCK: &str = "lock";
 pub const LAKE_DIR: &str = "lake";
@@ -92,7 +92,8 @@ fn empty(dir: &Path) -> anyhow::Result<()> {
 }
 
 fn journal_settings(settings: &Settings) -> journal::Settings {
-    journal::Settings { segment_bytes: settings.journal.segment_bytes, ..Default::default() }
+    let settings::Journal { segment_bytes, keep_bytes } = settings.journal;
+    journal::Settings { segment_bytes, keep_bytes, ..Default::default() }
 }
 
 /// The tenant a command works for.
@@ -119,6 +120,8 @@ pub struct Front {
     pub journal: Arc<Local>,
     pub archive: Arc<Archive>,
     pub reader: store::Reader,
+    /// Shows what is applied.
+    pub live: Live,
     /// The directory's, held to the end.
     _lock: Box<dyn Lock>,
 }
@@ -129,6 +132,7 @@ pub fn start(house: House, settings: &Settings, until: Until) -> (Front, Running
     let (stop, stopped) = watch::channel(until);
     let (progress_in, progress) = watch::channel(Progress::default());
     let reader = lake.reader();
+    let live = Live::default();
     let parts = Parts {
         journal: journal.clone() as Arc<dyn Journal>,
         archive: archive.clone(),
@@ -137,10 +141,11 @@ pub fn start(house: House, settings: &Settings, until: Until) -> (Front, Running
         disk,
         clock: clock.clone(),
         progress: progress_in,
+        live: live.clone(),
         settings: process_settings(settings),
     };
     let role = tokio::spawn(process::run(parts, stopped));
-    (Front { clock, registry, journal, archive, reader, _lock: lock }, Running { progress, stop, role })
+    (Front { clock, registry, journal, archive, reader, live, _lock: lock }, Running { progress, stop, role })
 }
 
 impl Running {

@@ -298,11 +298,12 @@ impl Shared {
         Ok(())
     }
 
-    /// The oldest segment, if all of it lies below `before` and another follows.
+    /// The oldest segment, if all of it lies below `before` and enough to keep follows.
     fn oldest_below(&self, before: u64) -> Option<u64> {
         let index = self.index();
         let following = index.segments.get(1)?;
-        (following.first <= before).then(|| index.start())
+        let kept: u64 = index.segments.iter().skip(1).map(|segment| segment.end).sum();
+        (following.first <= before && kept >= self.settings.keep_bytes).then(|| index.start())
     }
 }
 

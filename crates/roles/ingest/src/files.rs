@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use crate::admission::Permit;
+use crate::api::Refusals;
 use crate::body::{Incoming, declared_bytes};
 use crate::expand::Encoding;
 use crate::intake::{Intake, Label};
@@ -26,24 +27,37 @@ use crate::{Error, Result};
 /// Pieces between the wire and the disk: four of at most 32 KiB (hyper's buffer).
 const PIECES_WAITING_MAX: usize = 4;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Named {
+    /// Kept with the file.
     #[serde(default)]
+    #[param(required = true, min_length = 1, max_length = 512)]
     name: String,
-    /// Empty or `auto`: found from the content.
+    /// What it is; empty or `auto`: found from the content.
     #[serde(default)]
     format: String,
 }
 
-#[derive(Serialize)]
-struct Kept {
+/// The answer to a file.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct Kept {
     /// Where it stands in the journal; a query can wait for it.
     sequence: u64,
+    #[schema(format = DateTime)]
     received_at: String,
+    /// Of its bytes, hexadecimal.
     sha256: String,
     bytes: u64,
 }
 
+/// Hand in a file.
+///
+/// As it is, however large; acknowledged once it is synced to disk. What was read of it
+/// stands in `/v1/imports/{seq}`.
+#[utoipa::path(post, path = "/v1/files", tag = "intake", params(Named),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 200, body = Kept, description = "It is kept"), Refusals))]
 pub(crate) async fn post(State(intake): State<Arc<Intake>>, request: Request) -> Response {
     let outcome = take_in(&intake, request).await;
     intake.answer(outcome)

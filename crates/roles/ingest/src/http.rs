@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 
-use crate::{Intake, Limits, Metrics, Problem, files, readings};
+use crate::{Intake, Limits, Metrics, files, readings};
 use stall::Stall;
 
 /// Out of descriptors or memory: the next try comes after this.
@@ -37,14 +37,10 @@ pub struct Drained {
     pub cut: usize,
 }
 
-/// The requests of this door. The caller adds its own routes and the fallback
-/// for paths nobody serves.
+/// The requests of this door. The caller adds its own routes and the fallbacks
+/// for methods and paths nobody serves.
 pub fn router(intake: Arc<Intake>) -> Router {
-    Router::new()
-        .route("/v1/readings", post(readings::post))
-        .route("/v1/files", post(files::post))
-        .method_not_allowed_fallback(async || Problem::method())
-        .with_state(intake)
+    Router::new().route("/v1/readings", post(readings::post)).route("/v1/files", post(files::post)).with_state(intake)
 }
 
 /// Answers with `router` whoever connects, until `stop` ends; then no one new,

@@ -9,7 +9,8 @@
 //! told), `identify.rs` (who asks), `admission.rs` (how much at once),
 //! `body.rs` (bytes off the wire), `expand.rs`, `receipt.rs` (what is refused in
 //! a body taken in), `metrics.rs`, `intake.rs` (into the journal),
-//! `readings.rs` and `files.rs` (the two requests), `http.rs` (routes and
+//! `readings.rs` and `files.rs` (the two requests), `api.rs` (as they are
+//! described), `http.rs` (routes and
 //! connections), `http/stall.rs`.
 
 mod limits;
@@ -24,8 +25,10 @@ mod metrics;
 mod intake;
 mod readings;
 mod files;
+mod api;
 pub mod http;
 
+pub use api::Doors;
 pub use error::{Error, Result};
 pub use identify::identify;
 pub use intake::{Intake, Parts};

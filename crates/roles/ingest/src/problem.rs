@@ -27,9 +27,10 @@ pub fn status_of(kind: Kind) -> StatusCode {
 }
 
 /// A refusal as its sender reads it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Problem {
     /// Of the answer.
+    #[schema(value_type = u16)]
     #[serde(serialize_with = "as_number")]
     pub status: StatusCode,
     /// Stable: counted, searched for, and listed in the reference.

@@ -12,6 +12,7 @@ use parse::protobuf;
 use registry::Principal;
 
 use crate::admission::Permit;
+use crate::api::Refusals;
 use crate::body::{Incoming, declared_bytes};
 use crate::expand::Encoding;
 use crate::files::archive_whole;
@@ -27,6 +28,13 @@ const FORMAT: &str = "protobuf";
 const CONTENT_TYPES: [&str; 4] =
     ["application/x-protobuf", "application/protobuf", "application/vnd.google.protobuf", "application/octet-stream"];
 
+/// Hand in readings.
+///
+/// A `meterhouse.v1.Request`; acknowledged once it is synced to disk.
+#[utoipa::path(post, path = "/v1/readings", tag = "intake",
+    params(("Content-Encoding" = Option<String>, Header, description = "`gzip`, `zstd` or `identity`")),
+    request_body(content = Vec<u8>, content_type = "application/x-protobuf"),
+    responses((status = 200, body = Receipt, description = "It is kept"), Refusals))]
 pub(crate) async fn post(State(intake): State<Arc<Intake>>, request: Request) -> Response {
     let outcome = take_in(&intake, request).await;
     intake.answer(outcome)

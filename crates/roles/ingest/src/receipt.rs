@@ -8,10 +8,11 @@ use serde::Serialize;
 use crate::limits::REFUSED_LISTED_MAX;
 
 /// The answer to a body of readings.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Receipt {
     /// Where it stands in the journal; a query can wait for it.
     sequence: u64,
+    #[schema(format = DateTime)]
     received_at: String,
     /// Measurements that can be read. Duplicates of stored ones are among them.
     pub(crate) accepted_measurements: u64,
@@ -21,8 +22,9 @@ pub(crate) struct Receipt {
     pub(crate) refused_total: u64,
 }
 
-#[derive(Debug, Serialize)]
-struct Refused {
+/// A part of it that is not taken.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Refused {
     place: String,
     code: String,
     reason: String,

@@ -6,7 +6,7 @@
 //!
 //! Read: `role.rs` (the loop), `stages.rs` (journal → chunks),
 //! `intake.rs`, `understand.rs`, `chunk.rs`, `names.rs`,
-//! `messages.rs`, `judge.rs`,
+//! `messages.rs`, `judge.rs`, `live.rs`,
 //! `overlaps.rs`, `coverage.rs`, `round.rs`, `batches.rs`, `restore.rs`, `checkpoint.rs`,
 //! `maintain.rs`, `until.rs`.
 
@@ -18,6 +18,7 @@ mod messages;
 mod coverage;
 mod overlaps;
 mod judge;
+mod live;
 mod understand;
 mod batches;
 mod round;
@@ -31,6 +32,7 @@ mod role;
 pub use checkpoint::{PATH as CHECKPOINT_PATH, damaged as checkpoint_damaged};
 pub use chunk::{CHUNK_ITEMS, CHUNK_MONTHS_MAX};
 pub use error::Error;
+pub use live::{Fresh, Live};
 pub use maintain::MaintainSettings;
 pub use names::Lessor;
 pub use role::{Parts, Progress, Settings, run};

@@ -13,6 +13,7 @@ use crate::checkpoint::{self, Channels};
 use crate::chunk::Chunk;
 use crate::intake::{Intake, Room};
 use crate::judge::{Counts, judge, read};
+use crate::live::{self, Fresh, Live};
 use crate::maintain::{Done, Maintenance};
 use crate::names::Lessor;
 use crate::restore::{Restored, restore};
@@ -96,13 +97,15 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Tells how far the role is.
     pub progress: watch::Sender<Progress>,
+    /// Shows what is new to those who watch.
+    pub live: Live,
     /// When rounds end.
     pub settings: Settings,
 }
 
 /// Applies the journal until `stop` says that it is enough.
 pub async fn run(parts: Parts, stop: watch::Receiver<Until>) -> Result<Lake, Error> {
-    let Parts { journal, archive, lake, lessor, disk, clock, progress, settings } = parts;
+    let Parts { journal, archive, lake, lessor, disk, clock, progress, live, settings } = parts;
     let Restored { understander, channels, from } = restore(&lake, disk.as_ref(), lessor)?;
     info!(%from, channels = channels.latest.channel_count(), "process starts");
     lake.show_latest(channels.latest.clone());
@@ -118,6 +121,8 @@ pub async fn run(parts: Parts, stop: watch::Receiver<Until>) -> Result<Lake, Err
         journal,
         clock,
         progress,
+        live,
+        unseen: Vec::new(),
         disk,
         rounds: 0,
         rows_since_checkpoint: 0,
@@ -167,6 +172,9 @@ struct Role {
     journal: Arc<dyn Journal>,
     clock: Arc<dyn Clock>,
     progress: watch::Sender<Progress>,
+    live: Live,
+    /// Applied and not published yet.
+    unseen: Vec<Fresh>,
     disk: Arc<dyn Disk>,
     rounds: u32,
     rows_since_checkpoint: u64,
@@ -216,16 +224,19 @@ impl Role {
         let (mut coverage, mut round) = (std::mem::take(&mut self.channels.coverage), std::mem::take(&mut self.round));
         let (lookup, words, latest) = (self.lake.lookup(), self.words.clone(), self.channels.latest.clone());
         let missing = Missing::of(&chunks, &self.lake);
+        let watched = self.live.is_watched();
         let work = move || -> Result<_, Error> {
             let everything = Everything { lake: &lookup, round: &round };
             let judged = judge(&mut chunks, missing.wanted(), &mut coverage, &everything, &words)?;
             let counts = judged.counts.clone();
+            let unseen = if watched { live::fresh(&judged, &read(&words)) } else { Vec::new() };
             latest.tell(&judged.latest);
             round.add(&chunks, judged, &missing, &read(&words))?;
-            Ok((coverage, round, chunks, counts))
+            Ok((coverage, round, chunks, counts, unseen))
         };
         let done = tokio::task::spawn_blocking(work).await.map_err(|e| Error::Stage(e.to_string()))?;
-        let (coverage, round, chunks, counts) = done?;
+        let (coverage, round, chunks, counts, unseen) = done?;
+        self.unseen.extend(unseen);
         (self.channels.coverage, self.round) = (coverage, round);
         self.count(&chunks, &counts);
         if room(&self.round, &self.settings).rows == 0 {
@@ -251,9 +262,10 @@ impl Role {
         });
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
         self.lake.publish(self.round.tail());
         self.progress.send_modify(|progress| progress.applied = self.round.to);
+        self.live.show(std::mem::take(&mut self.unseen));
     }
 
     async fn commit(&mut self, every: bool) -> Result<(), Error> {

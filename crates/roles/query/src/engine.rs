@@ -99,6 +99,7 @@ impl Engine {
             snapshot,
             names: self.shared.names.clone(),
             stats: Arc::<ScanStats>::default(),
+            inexact_is_null: false,
         };
         Session { shared: self.shared.clone(), view: Arc::new(view), limits: self.shared.limits.clone() }
     }
@@ -124,6 +125,13 @@ impl Session {
     pub fn for_export(mut self) -> Session {
         self.limits.rows_max = u64::MAX;
         self.limits.time_max = std::time::Duration::MAX;
+        self
+    }
+
+    /// A reading without an exact quantity is shown with none instead of ending the
+    /// query: for lists, which show each with its own value and unit. Not for sums.
+    pub fn for_lists(mut self) -> Session {
+        Arc::make_mut(&mut self.view).inexact_is_null = true;
         self
     }
 

@@ -24,6 +24,7 @@ pub(crate) struct Filling {
     /// Places of the stored table to read, ascending.
     columns: Vec<usize>,
     names: Option<Arc<Names>>,
+    inexact_is_null: bool,
 }
 
 impl Filling {
@@ -38,7 +39,12 @@ impl Filling {
         }
         columns.sort_unstable();
         columns.dedup();
-        Ok(Filling { fills, schema: Arc::new(schema), columns, names })
+        Ok(Filling { fills, schema: Arc::new(schema), columns, names, inexact_is_null: false })
+    }
+
+    /// Whether what has no exact quantity is shown without one.
+    pub(crate) fn with_inexact_as_null(self, inexact_is_null: bool) -> Filling {
+        Filling { inexact_is_null, ..self }
     }
 
     pub(crate) fn schema(&self) -> &SchemaRef {
@@ -107,7 +113,10 @@ impl Filling {
             };
             last = Some(channel);
             let (value, scale, unit_code, unit) = (values[row], scales[row], codes[row], units.value(row));
-            unscaled.push(converter.quantity(Stored { value, scale, unit_code, unit }, channel)?);
+            unscaled.push(match converter.quantity(Stored { value, scale, unit_code, unit }, channel) {
+                Err(Error::Inexact { .. }) if self.inexact_is_null => None,
+                quantity => Some(quantity?),
+            });
         }
         let decimals = Decimal128Array::from(unscaled).with_data_type(DataType::Decimal128(PRECISION, SCALE));
         Ok(Arc::new(decimals))

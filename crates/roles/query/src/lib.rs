@@ -8,7 +8,7 @@
 //! then the tables: `tables.rs`, `provider.rs`, `filters.rs` (what the lake
 //! narrows), `parts.rs` (reading), `names.rs`, `quantity.rs`, `fill.rs`; then
 //! `total.rs`, `sum.rs`; then what becomes of an answer: `results.rs`,
-//! `export.rs`; and `metrics.rs`.
+//! `pages.rs`, `export.rs`; and `metrics.rs`.
 
 mod error;
 mod limits;
@@ -25,6 +25,7 @@ mod fill;
 mod total;
 mod sum;
 mod results;
+mod pages;
 mod export;
 mod metrics;
 
@@ -34,4 +35,5 @@ pub use error::{Error, Result, SqlPlace};
 pub use export::{Selection, write_lines};
 pub use guard::{DEPTH_MAX, NESTING_MAX, NODES_MAX, SQL_BYTES_MAX, WORDS_MAX};
 pub use limits::{Limits, Spill};
+pub use pages::{Cursor, Page};
 pub use results::{Encoder, Format, TABLE_ROWS_MAX, encode};

@@ -24,11 +24,14 @@ use crate::parts::{Parts, Queue};
 use crate::tables::SqlTable;
 
 /// What one query may see.
+#[derive(Clone)]
 pub(crate) struct View {
     pub tenant: TenantId,
     pub snapshot: Arc<Snapshot>,
     pub names: Arc<NameCache>,
     pub stats: Arc<ScanStats>,
+    /// What has no exact quantity is shown without one, and does not end the query.
+    pub inexact_is_null: bool,
 }
 
 impl View {
@@ -100,7 +103,8 @@ impl TableProvider for Provider {
         let named = wanted.by_name() || projection.iter().any(|place| self.table.fills[*place].named());
         let names = named.then(|| self.view.names()).transpose()?;
         let channels = wanted.channels(names.as_deref());
-        let filling = Arc::new(Filling::new(self.table, projection, names)?);
+        let filling =
+            Arc::new(Filling::new(self.table, projection, names)?.with_inexact_as_null(self.view.inexact_is_null));
         if channels.as_ref().is_some_and(Vec::is_empty) {
             return Ok(Arc::new(EmptyExec::new(filling.schema().clone())));
         }

@@ -105,7 +105,9 @@ pub(crate) static TABLES: LazyLock<Vec<SqlTable>> = LazyLock::new(|| {
 fn table(name: &'static str, source: ScanTable, columns: Vec<(&'static str, Fill)>) -> SqlTable {
     let stored = source.schema();
     let field = |(name, fill): &(&'static str, Fill)| {
-        let nullable = fill.place().is_some_and(|place| stored.field(place).is_nullable());
+        // A quantity is null in lists only; a query ends with an error instead.
+        let stored_null = fill.place().is_some_and(|place| stored.field(place).is_nullable());
+        let nullable = stored_null || matches!(fill, Fill::Quantity);
         Field::new(*name, fill.kind(&stored), nullable)
     };
     let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));

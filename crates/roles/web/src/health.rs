@@ -8,16 +8,22 @@ use axum::response::{IntoResponse, Response};
 use ingest::Problem;
 use registry::Scope;
 
-use crate::Parts;
+use crate::Shared;
+use crate::api::Refusals;
 
 /// The process answers: nothing more is promised.
+#[utoipa::path(get, path = "/healthz", tag = "health", security(()),
+    responses((status = 200, content_type = "text/plain", body = String, description = "It lives")))]
 pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
 /// Ready: what is sent is taken, it becomes visible, and all that was
 /// acknowledged before the start is visible already.
-pub(crate) async fn readyz(State(parts): State<Arc<Parts>>) -> Response {
+#[utoipa::path(get, path = "/readyz", tag = "health", security(()),
+    responses((status = 200, content_type = "text/plain", body = String, description = "It is ready"),
+        (status = 503, content_type = "text/plain", body = String, description = "What it waits for")))]
+pub(crate) async fn readyz(State(parts): State<Arc<Shared>>) -> Response {
     match waits_for(&parts).await {
         None => "ready\n".into_response(),
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
@@ -26,7 +32,7 @@ pub(crate) async fn readyz(State(parts): State<Arc<Parts>>) -> Response {
 
 /// The first part that is not ready, and what it waits for. Anyone may ask, so
 /// it names no file.
-async fn waits_for(parts: &Parts) -> Option<String> {
+async fn waits_for(parts: &Shared) -> Option<String> {
     match parts.journal.check_open().await {
         Ok(()) => {}
         Err(journal::Error::Closed) => return Some("the journal is closed, the server is stopping".to_owned()),
@@ -41,7 +47,9 @@ async fn waits_for(parts: &Parts) -> Option<String> {
 }
 
 /// Prometheus text. Any token may read it: it names no person and no meter.
-pub(crate) async fn metrics(State(parts): State<Arc<Parts>>, headers: HeaderMap) -> Result<Response, Problem> {
+#[utoipa::path(get, path = "/metrics", tag = "health",
+    responses((status = 200, content_type = "text/plain", body = String, description = "Counters"), Refusals))]
+pub(crate) async fn metrics(State(parts): State<Arc<Shared>>, headers: HeaderMap) -> Result<Response, Problem> {
     ingest::identify(&parts.authenticator, &headers, Scope::Read).await.map_err(Problem::from)?;
     let mut text = String::new();
     parts.engine.render_metrics(&mut text);

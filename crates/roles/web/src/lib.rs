@@ -4,24 +4,37 @@
 //! moment of the lake, and a question that asked to see record N is answered
 //! with it in sight or told to come back.
 //!
-//! Read: `sql.rs` (`/v1/sql`), `problem.rs` (how errors are told),
-//! `health.rs` (`/healthz`, `/readyz`, `/metrics`).
+//! Read: `problem.rs` (how errors are told), `asked.rs` (what every question
+//! shares), `sql.rs` (`/v1/sql`), `paged.rs` (lists, page by page), `rows.rs`
+//! (their rows), `lists.rs` (readings, channels, latest, refused), `sources.rs`
+//! (raw bytes), `imports.rs`, `live.rs` (what is new), `health.rs` (`/healthz`, `/readyz`, `/metrics`),
+//! `api.rs` (all of it described).
 
 mod problem;
+mod asked;
 mod sql;
+mod paged;
+mod rows;
+mod lists;
+mod sources;
+mod imports;
+mod live;
 mod health;
+mod api;
+
+pub use api::description;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use journal::Journal;
+use journal::{Archive, Journal};
 use meter::Sequence;
 use query::Engine;
 use registry::Authenticator;
 use store::Reader;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// How far the house is, as a question can wait for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +50,8 @@ pub type Render = Box<dyn Fn(&mut String) + Send + Sync>;
 pub struct Parts {
     /// Where the doors put what comes in.
     pub journal: Arc<dyn Journal>,
+    /// What came in as files.
+    pub archive: Arc<Archive>,
     /// The journal's end at the start: what stands before it was acknowledged in
     /// an earlier run and is applied again before the house is ready.
     pub held_at_start: Sequence,
@@ -46,6 +61,10 @@ pub struct Parts {
     pub reader: Reader,
     /// Says who asks.
     pub authenticator: Arc<Authenticator>,
+    /// Shows readings as they are applied.
+    pub live: process::Live,
+    /// True once the server stops: whoever watches is let go.
+    pub closing: watch::Receiver<bool>,
     /// Moves as records become visible; closed once the process role is gone.
     pub seen: watch::Receiver<Seen>,
     /// What `/metrics` shows, in this order.
@@ -54,14 +73,37 @@ pub struct Parts {
     pub wait_max: Duration,
 }
 
-/// The requests of this role. The caller merges it with the doors' and sets the fallback.
+/// The parts, and what the requests share besides.
+struct Shared {
+    parts: Parts,
+    /// Places of those who watch.
+    watchers: Arc<Semaphore>,
+}
+
+impl std::ops::Deref for Shared {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+/// The requests of this role. The caller merges it with the doors' and sets the fallbacks.
 pub fn router(parts: Parts) -> Router {
-    let parts = Arc::new(parts);
+    let parts = Arc::new(Shared { parts, watchers: Arc::new(Semaphore::new(live::WATCHERS_MAX)) });
     Router::new()
         .route("/v1/sql", get(sql::get).post(sql::post))
+        .route("/v1/readings", get(lists::readings))
+        .route("/v1/channels", get(lists::channels))
+        .route("/v1/latest", get(lists::latest))
+        .route("/v1/refused", get(lists::refused))
+        .route("/v1/imports", get(imports::list))
+        .route("/v1/imports/{seq}", get(imports::one))
+        .route("/v1/sources/{seq}", get(sources::raw))
+        .route("/v1/live", get(live::watch))
+        .route("/v1/openapi.json", get(api::openapi))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
-        .method_not_allowed_fallback(async || ingest::Problem::method())
         .with_state(parts)
 }

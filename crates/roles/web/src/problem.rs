@@ -1,5 +1,7 @@
 //! How the errors of questions are told: problem+json with code, cause, next step.
 
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use host::Kind;
 use ingest::Problem;
 use query::Error;
@@ -44,4 +46,43 @@ pub(crate) fn parameter(cause: String, next: &str) -> Problem {
 pub(crate) fn not_yet(wanted: u64, below: u64) -> Problem {
     let cause = format!("record {wanted} is not visible yet, records below {below} are");
     Problem::new(Kind::Busy, "not_yet_visible", cause, "send it again shortly")
+}
+
+/// A number in a path that is none.
+pub(crate) fn path_number(found: Result<Path<u64>, PathRejection>) -> Result<u64, Problem> {
+    let Path(number) = found.map_err(|error| parameter(error.body_text(), "put the sequence number into the path"))?;
+    // The engine's numbers are signed.
+    if number > i64::MAX as u64 { Err(no_record(number)) } else { Ok(number) }
+}
+
+/// Nothing came in under this number, as far as this tenant may know.
+pub(crate) fn no_record(seq: u64) -> Problem {
+    let cause = format!("there is no record {seq}");
+    Problem::new(Kind::NotFound, "no_record", cause, "take a number from an acknowledgement, or `seq` of a row")
+}
+
+/// What came in is known, its bytes are not kept any more.
+pub(crate) fn source_gone(seq: u64) -> Problem {
+    let cause = format!("the bytes of record {seq} are not kept any more; what was read of them is");
+    let next = "ask the sender for them; `journal.keep_bytes` says how much the journal keeps of what was applied";
+    Problem::new(Kind::NotFound, "source_gone", cause, next).with_status(axum::http::StatusCode::GONE)
+}
+
+/// What the journal or the archive could not do.
+pub(crate) fn of_journal(error: &journal::Error) -> Problem {
+    tracing::error!(%error, "what came in cannot be read");
+    let next = "tell the operator; `meterhouse verify` checks what is stored";
+    Problem::new(error.kind(), "journal", "what came in cannot be read", next)
+}
+
+/// A task that panicked or was cut.
+pub(crate) fn task(error: &tokio::task::JoinError) -> Problem {
+    tracing::error!(%error, "a task ended early");
+    Problem::new(Kind::Bug, "bug", "the server made a mistake", "tell the operator")
+}
+
+/// No place to watch from.
+pub(crate) fn watchers(most: usize) -> Problem {
+    let cause = format!("{most} streams of readings are open, the limit of this server");
+    Problem::new(Kind::Busy, "watchers", cause, "ask /v1/readings for what is new, or come back later")
 }

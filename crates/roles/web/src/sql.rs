@@ -1,68 +1,104 @@
 //! `/v1/sql`: a question, answered as it is found.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, stream};
 use ingest::Problem;
-use meter::{Sequence, TenantId};
+use meter::TenantId;
 use query::{Format, Principal};
-use registry::Scope;
 use serde::Deserialize;
+use utoipa::{IntoParams, IntoResponses, ToSchema};
 
-use crate::{Parts, problem};
+use crate::api::Refusals;
+use crate::asked::{self, Asked};
+use crate::{Parts, Shared, problem};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Parameters {
     /// The query, for GET.
     q: Option<String>,
-    /// csv, json, arrow or table.
+    /// How the answer is written.
+    #[param(value_type = Option<AnswerForm>)]
     format: Option<String>,
     /// Answer once this record is visible.
     wait: Option<u64>,
 }
 
 /// The body of a POST that says it is JSON.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct InJson {
+pub(crate) struct InJson {
+    /// One select statement.
+    #[schema(example = "select count(*) from readings")]
     sql: String,
+}
+
+/// The forms of an answer.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AnswerForm {
+    Json,
+    Csv,
+    Arrow,
+    Table,
+}
+
+/// A row is an object with the columns that were asked for.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "said in the description of the interface")]
+pub(crate) enum Answered {
+    /// The rows.
+    #[response(status = 200, content_type = "application/json")]
+    Rows(Vec<BTreeMap<String, serde_json::Value>>),
 }
 
 /// The longest query, every character of it escaped as `\uNNNN`.
 const BODY_BYTES_MAX: usize = 6 * query::SQL_BYTES_MAX + 64;
 
-type Asked = Result<Query<Parameters>, axum::extract::rejection::QueryRejection>;
+const NAMES: &str = "q, format and wait";
 
+/// Ask in SQL.
+///
+/// One select statement over the tables of the token's tenant; exact sums, or an error.
+#[utoipa::path(get, path = "/v1/sql", tag = "questions", params(Parameters), responses(Answered, Refusals))]
 pub(crate) async fn get(
-    State(parts): State<Arc<Parts>>,
-    parameters: Asked,
+    State(parts): State<Arc<Shared>>,
+    parameters: Asked<Parameters>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let parameters = known(parameters)?;
+    let parameters = asked::known(parameters, NAMES)?;
     let Some(sql) = &parameters.q else {
         return Err(problem::parameter(
             "the parameter q is missing".into(),
             "send the query as q=, or as the body of a POST",
         ));
     };
-    let tenant = asker(&parts, &headers).await?;
+    let tenant = asked::asker(&parts, &headers).await?;
     answer(&parts, tenant, sql, &parameters).await
 }
 
-/// The token is looked at before a byte of the body is kept.
+/// Ask a longer question in SQL.
+///
+/// The query is the body: as it is, or as JSON.
+#[utoipa::path(post, path = "/v1/sql", tag = "questions", params(Parameters),
+    request_body(content((String = "text/plain"), (InJson = "application/json"))),
+    responses(Answered, Refusals))]
 pub(crate) async fn post(
-    State(parts): State<Arc<Parts>>,
-    parameters: Asked,
+    State(parts): State<Arc<Shared>>,
+    parameters: Asked<Parameters>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let parameters = known(parameters)?;
+    let parameters = asked::known(parameters, NAMES)?;
+    // The token is looked at before a byte of the body is kept.
     let (head, body) = request.into_parts();
-    let tenant = asker(&parts, &head.headers).await?;
+    let tenant = asked::asker(&parts, &head.headers).await?;
     let body = axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| problem::body_too_large(BODY_BYTES_MAX))?;
     let sql = text(&head.headers, &body)?;
     answer(&parts, tenant, &sql, &parameters).await
@@ -82,25 +118,9 @@ fn text(headers: &HeaderMap, body: &Bytes) -> Result<String, Problem> {
     Ok(sql.to_owned())
 }
 
-fn known(parameters: Asked) -> Result<Parameters, Problem> {
-    let Query(parameters) =
-        parameters.map_err(|error| problem::parameter(error.body_text(), "q, format and wait are known"))?;
-    Ok(parameters)
-}
-
-async fn asker(parts: &Parts, headers: &HeaderMap) -> Result<TenantId, Problem> {
-    let principal = ingest::identify(&parts.authenticator, headers, Scope::Read).await.map_err(Problem::from)?;
-    Ok(principal.tenant)
-}
-
-async fn answer(parts: &Parts, tenant: TenantId, sql: &str, asked: &Parameters) -> Result<Response, Problem> {
-    let name = asked.format.as_deref().unwrap_or("json");
-    let Some(format) = Format::from_name(name) else {
-        return Err(problem::parameter(format!("format {name:?} is not known"), "csv, json, arrow and table are"));
-    };
-    if let Some(wanted) = asked.wait {
-        wait_for(parts, wanted).await?;
-    }
+async fn answer(parts: &Parts, tenant: TenantId, sql: &str, wanted: &Parameters) -> Result<Response, Problem> {
+    let format = asked::format_of(wanted.format.as_deref(), &Format::ALL)?;
+    asked::wait_for(parts, wanted.wait).await?;
     let session = parts.engine.session(Principal { tenant }, parts.reader.snapshot());
     let rows = session.query(sql).await.map_err(|error| problem::of_query(&error))?;
     let mut bytes = Box::pin(query::encode(rows, format));
@@ -111,14 +131,4 @@ async fn answer(parts: &Parts, tenant: TenantId, sql: &str, asked: &Parameters) 
     };
     let body = Body::from_stream(stream::iter(first).chain(bytes));
     Ok(([(header::CONTENT_TYPE, format.content_type())], body).into_response())
-}
-
-async fn wait_for(parts: &Parts, wanted: u64) -> Result<(), Problem> {
-    let mut seen = parts.seen.clone();
-    let visible = seen.wait_for(|seen| seen.below > Sequence(wanted));
-    let waited = tokio::select! {
-        waited = visible => waited.map(|_| ()).ok(),
-        () = host::sleep(parts.wait_max) => None,
-    };
-    waited.ok_or_else(|| problem::not_yet(wanted, parts.seen.borrow().below.0))
 }

@@ -7,6 +7,7 @@ mod importing;
 mod market;
 mod outside;
 mod answering;
+mod rest;
 mod bad_input;
 mod bad_http;
 mod full_disk;

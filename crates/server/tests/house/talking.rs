@@ -28,6 +28,20 @@ impl Reply {
         Some(Reply { status, head: head.to_lowercase(), body: body.to_owned() })
     }
 
+    /// The body as it was before it was cut into chunks for the wire; text only.
+    pub fn without_chunks(mut self) -> Reply {
+        if self.head.contains("transfer-encoding: chunked") {
+            let (mut rest, mut whole) = (self.body.as_str(), String::new());
+            while let Some((size, after)) = rest.split_once("\r\n") {
+                let size = usize::from_str_radix(size, 16).expect("a chunk's size");
+                whole.push_str(&after[..size]);
+                rest = after[size..].strip_prefix("\r\n").expect("a chunk's end");
+            }
+            self.body = whole;
+        }
+        self
+    }
+
     #[track_caller]
     pub fn expect_problem(&self, status: u16, code: &str) {
         assert_eq!(self.status, status, "{self:?}");

@@ -233,6 +233,7 @@ fn parts(disk: &SimDisk, clock: &Arc<dyn Clock>, journal: &Arc<Local>, archive: 
         disk: Arc::new(disk.clone()),
         clock: clock.clone(),
         progress,
+        live: process::Live::default(),
         settings: process::Settings {
             // Only rows count: a round must not depend on how fast the machine is.
             commit_wait_max_ms: u32::MAX,

@@ -45,6 +45,9 @@ const _: () = assert!(READ_BYTES_MAX >= 2 * RECORD_BYTES_MAX);
 pub struct Settings {
     /// Size of each segment, reserved whole when it is made.
     pub segment_bytes: u64,
+    /// How much of what may be trimmed is kept all the same, in whole segments,
+    /// for those who ask for the bytes behind a reading.
+    pub keep_bytes: u64,
     /// Larger contents belong into the archive.
     pub record_bytes_max: usize,
     /// A group that holds as much is written without waiting for more.
@@ -61,6 +64,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             segment_bytes: SEGMENT_BYTES,
+            keep_bytes: 0,
             record_bytes_max: RECORD_BYTES_MAX,
             group_bytes: GROUP_BYTES,
             group_wait: GROUP_WAIT,

@@ -18,8 +18,12 @@ pub(super) fn small() -> Settings {
 }
 
 pub(super) fn open(disk: &SimDisk) -> Result<Local, Error> {
+    open_with(disk, small())
+}
+
+fn open_with(disk: &SimDisk, settings: Settings) -> Result<Local, Error> {
     let clock = Arc::new(ManualClock::new(Timestamp(1_000_000)));
-    Local::open(Arc::new(disk.clone()), clock, Arc::new(SeededEntropy::new(5)), small())
+    Local::open(Arc::new(disk.clone()), clock, Arc::new(SeededEntropy::new(5)), settings)
 }
 
 /// Body number `number`, of its own length and content.
@@ -400,6 +404,27 @@ async fn trimming_drops_whole_segments_and_their_torn_pieces() {
     let journal = open(&disk).expect("opens");
     assert_eq!(journal.start().await, start);
     assert_eq!(read_all(&journal).await.expect("reads"), records[start.0 as usize - 1..]);
+}
+
+#[tokio::test]
+async fn what_is_to_be_kept_is_not_trimmed() {
+    let (disk, records) = closed_journal().await;
+    let firsts = |journal: &Local| -> Vec<(u64, u64)> {
+        journal.shared.index().segments.iter().map(|segment| (segment.first, segment.end)).collect()
+    };
+    let all = firsts(&open(&disk).expect("opens"));
+    for keep_bytes in [0, 1, SMALL, 2 * SMALL, u64::MAX] {
+        let left = disk.restart();
+        let settings = Settings { keep_bytes, ..small() };
+        let journal = open_with(&left, settings).expect("opens");
+        journal.trim(Sequence(records.len() as u64)).await.expect("trims");
+        let kept = firsts(&journal);
+        assert!(all.ends_with(&kept));
+        let bytes: u64 = kept.iter().map(|(_, end)| end).sum();
+        assert!(bytes >= keep_bytes || kept.len() == all.len(), "{keep_bytes}: {kept:?}");
+        let without_first = bytes - kept[0].1;
+        assert!(without_first < keep_bytes.max(1), "{keep_bytes}: more than was asked for: {kept:?}");
+    }
 }
 
 /// Every number there is, so also those at the edges of segments.

@@ -109,7 +109,10 @@ impl House {
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port is free");
         let address = listener.local_addr().expect("bound");
         let (stop, stopped) = oneshot::channel::<()>();
-        let (router, metrics) = (more(http::router(intake.clone())), intake.metrics().clone());
+        let (router, metrics) = (
+            more(http::router(intake.clone()).method_not_allowed_fallback(async || ingest::Problem::method())),
+            intake.metrics().clone(),
+        );
         let serving = runtime.spawn(async move {
             let stopped = async { stopped.await.unwrap_or_default() };
             http::serve(listener, router, &limits, metrics, stopped).await

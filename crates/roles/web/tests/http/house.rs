@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, Int8Array, Int16Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use host::{SeededEntropy, SimDisk, SystemClock};
-use journal::{Local, Settings};
+use journal::{Archive, Local, Settings};
 use meter::{Sequence, TenantId, Unit};
 use query::{Engine, Limits};
 use registry::{Authenticator, Registry, Scope, Scopes, Sqlite, issue};
@@ -62,14 +62,18 @@ impl House {
         let neighbour = token(neighbour.id, Scope::Read);
         let router = web::router(Parts {
             journal: journal.clone(),
+            archive: Arc::new(Archive::open(Arc::new(disk.clone())).expect("opens")),
             held_at_start: Sequence(5),
             engine: Engine::new(Limits { threads: NonZeroUsize::MIN, ..limits }).expect("starts"),
             reader: lake.reader(),
             authenticator: Arc::new(Authenticator::new(registry.clone(), clock.clone())),
+            live: process::Live::default(),
+            closing: watch::channel(false).1,
             seen,
             metrics: vec![Box::new(|text| text.push_str("meterhouse_test_calls_total 1\n"))],
             wait_max: Duration::from_millis(300),
-        });
+        })
+        .method_not_allowed_fallback(async || ingest::Problem::method());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("is bound");
         tokio::spawn(async move { axum::serve(listener, router).await });

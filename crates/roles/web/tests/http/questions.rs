@@ -117,6 +117,30 @@ async fn too_many_questions_at_a_time_are_sent_away_and_a_hang_up_makes_room() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_came_in_is_shown_to_its_own_tenant_only() {
+    let house = House::new().await;
+    let content = Content::Bytes(b"as it came".to_vec().into());
+    let (door, message_id) = (Door::Http, String::new());
+    let (format, object) = ("nem12".to_owned(), "day.csv".to_owned());
+    let body = Body { tenant: TenantId(1), door, format, object, message_id, content };
+    let sequence = house.journal.append(body).await.expect("appends").sequence.0;
+    let (raw, import) = (format!("/v1/sources/{sequence}"), format!("/v1/imports/{sequence}"));
+    house.get(&raw).await.expect_rows("as it came");
+    let waiting: serde_json::Value = serde_json::from_slice(&house.get(&import).await.body).expect("JSON");
+    assert_eq!((&waiting["state"], &waiting["bytes"]), (&"waiting".into(), &10.into()), "{waiting}");
+    for path in [&raw, &import] {
+        let stranger = house.ask("GET", path, &house.neighbour, "", b"").await;
+        stranger.expect_problem(404, "no_record");
+        house.ask("GET", path, &house.writer, "", b"").await.expect_problem(403, "token_scope");
+    }
+    let points = async |token: &str| house.ask("GET", "/v1/channels?format=csv", token, "", b"").await;
+    assert!(
+        points(&house.reader).await.text().contains("OURS") && points(&house.neighbour).await.text().contains("THEIRS")
+    );
+    assert!(!points(&house.reader).await.text().contains("THEIRS"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn health_and_metrics_are_told() {
     let house = House::new().await;
     let open = async |house: &House, path: &str| house.ask("GET", path, "", "", b"").await;

@@ -1,0 +1,81 @@
+//! The description of the interface, from the code: `/v1/openapi.json`.
+
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use ingest::Problem;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{IntoResponses, OpenApi};
+
+use crate::{health, imports, lists, live, sources, sql};
+
+/// Whatever is refused is told like this.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "said in the description of the interface")]
+pub(crate) enum Refusals {
+    /// The request cannot be meant.
+    #[response(status = 400, content_type = "application/problem+json")]
+    BadInput(Problem),
+    /// There is no token, or nobody knows it.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Stranger(Problem),
+    /// The token may not.
+    #[response(status = 403, content_type = "application/problem+json")]
+    NotAllowed(Problem),
+    /// There is no such thing for this tenant.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+    /// It was there and is not kept any more.
+    #[response(status = 410, content_type = "application/problem+json")]
+    Gone(Problem),
+    /// More than is taken in at once.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
+    /// The server failed; its log says why.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Failed(Problem),
+    /// Busy: the same may work after `Retry-After`.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Busy(Problem),
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Meterhouse", description = "What meters measure: taken in, kept exactly, answered."),
+    paths(
+        sql::get, sql::post, lists::readings, lists::channels, lists::latest, lists::refused, imports::list, imports::one,
+        sources::raw, live::watch, health::healthz, health::readyz, health::metrics, openapi
+    ),
+    tags(
+        (name = "intake", description = "What comes in, and what became of it"),
+        (name = "questions", description = "What is stored"),
+        (name = "health", description = "Whether the server lives and is ready"),
+    ),
+    modifiers(&Token),
+    security(("token" = []))
+)]
+struct Api;
+
+/// Every request shows a token, except where a path says otherwise.
+struct Token;
+
+impl utoipa::Modify for Token {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        openapi.components.get_or_insert_default().add_security_scheme("token", scheme);
+    }
+}
+
+/// All requests of the server: those of the doors and those of this role.
+pub fn description() -> utoipa::openapi::OpenApi {
+    let mut all = Api::openapi();
+    all.merge(ingest::Doors::openapi());
+    all
+}
+
+/// This description.
+#[utoipa::path(get, path = "/v1/openapi.json", tag = "health", security(()),
+    responses((status = 200, content_type = "application/json", body = serde_json::Value, description = "OpenAPI 3.1")))]
+pub(crate) async fn openapi() -> Response {
+    let text = description().to_json().unwrap_or_default();
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}

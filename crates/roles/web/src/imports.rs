@@ -1,0 +1,122 @@
+//! `/v1/imports`: what came in, and how far it is read.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Uri, header};
+use axum::response::{IntoResponse, Response};
+use ingest::Problem;
+use journal::Record;
+use meter::{Sequence, TenantId};
+use query::{Format, Principal};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::api::Refusals;
+use crate::asked::{self, Asked};
+use crate::paged::{self, Key, List, Wanted};
+use crate::rows::{Import, Imports, PageForm};
+use crate::{Parts, Shared, problem, sources};
+
+const COLUMNS: &str = "seq, state, received_at, door, format, object, bytes, sha256, duplicate_of, accepted, duplicate, \
+    corrected, refused, events";
+
+/// A row of `sources` is a chunk of a record.
+const RECORDS: &str = "(select seq, case when bool_or(last) then 'read' else 'reading' end as state, \
+    min(received_at) as received_at, max(door) as door, max(format) as format, max(object) as object, \
+    max(bytes) as bytes, max(sha256) as sha256, max(duplicate_of) as duplicate_of, sum(accepted) as accepted, \
+    sum(duplicate) as duplicate, sum(corrected) as corrected, sum(refused) as refused, sum(events) as events \
+    from sources group by seq)";
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImportsAsked {
+    /// Files only; without it bodies of readings too.
+    #[serde(default)]
+    files: bool,
+    /// Rows of a page.
+    #[param(minimum = 1, maximum = 10000, default = 1000)]
+    limit: Option<usize>,
+    /// `next` of the page before.
+    after: Option<String>,
+    /// How the page is written.
+    #[param(value_type = Option<PageForm>)]
+    format: Option<String>,
+    /// Answer once the record of this sequence is visible.
+    wait: Option<u64>,
+}
+
+/// What came in, the newest first.
+///
+/// With counts of what is new, was there already, corrects what was there, and was refused.
+/// What waits in the journal is not listed yet: ask for it by its sequence.
+#[utoipa::path(get, path = "/v1/imports", tag = "intake", params(ImportsAsked),
+    responses((status = 200, body = Imports, description = "A page of imports"), Refusals))]
+pub(crate) async fn list(
+    State(parts): State<Arc<Shared>>,
+    parameters: Asked<ImportsAsked>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let asked = asked::known(parameters, "files, limit, after, format and wait")?;
+    let tenant = asked::asker(&parts, &headers).await?;
+    let conditions = if asked.files { vec!["object <> ''".to_owned()] } else { Vec::new() };
+    let list = List { columns: COLUMNS, from: RECORDS, conditions, key: &[Key::Number("seq")], descending: true };
+    let wanted = Wanted::of(asked.limit, &asked.after, &asked.format, asked.wait);
+    paged::answer(&parts, tenant, list, wanted, &uri).await
+}
+
+/// One of them.
+///
+/// Known from the moment it is acknowledged; its counts grow while it is read.
+#[utoipa::path(get, path = "/v1/imports/{seq}", tag = "intake",
+    params(("seq" = u64, Path, description = "The `sequence` of the acknowledgement")),
+    responses((status = 200, body = Import, description = "The import"), Refusals))]
+pub(crate) async fn one(
+    State(parts): State<Arc<Shared>>,
+    seq: Result<Path<u64>, axum::extract::rejection::PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let seq = problem::path_number(seq)?;
+    let tenant = asked::asker(&parts, &headers).await?;
+    // The journal first: what is applied meanwhile is still found in the table.
+    let record = sources::record(&parts, tenant, Sequence(seq)).await?;
+    if let Some(row) = stored(&parts, tenant, seq).await? {
+        return Ok(([(header::CONTENT_TYPE, Format::Json.content_type())], row).into_response());
+    }
+    let record = record.ok_or_else(|| problem::no_record(seq))?;
+    Ok(Json(waiting(&record)).into_response())
+}
+
+/// The row as JSON, if a chunk of the record is applied.
+async fn stored(parts: &Parts, tenant: TenantId, seq: u64) -> Result<Option<Vec<u8>>, Problem> {
+    let session = parts.engine.session(Principal { tenant }, parts.reader.snapshot());
+    let sql = format!("select {COLUMNS} from {RECORDS} where seq = {seq}");
+    let failed = |error: query::Error| problem::of_query(&error);
+    let page = session.query(&sql).await.map_err(failed)?.page(1, &["seq"]).await.map_err(failed)?;
+    let rows = page.encode(Format::Json).map_err(failed)?;
+    let row = rows.trim_ascii_end().strip_prefix(b"[").and_then(|rows| rows.strip_suffix(b"]")).unwrap_or_default();
+    Ok((!row.is_empty()).then(|| row.to_vec()))
+}
+
+/// What is known before a byte of it is understood.
+fn waiting(record: &Record) -> serde_json::Value {
+    serde_json::json!({
+        "seq": record.sequence.0,
+        "state": "waiting",
+        "received_at": record.received_at.to_string(),
+        "door": record.body.door.name(),
+        "format": record.body.format,
+        "object": record.body.object,
+        "bytes": record.body.content.size(),
+        "sha256": null,
+        "duplicate_of": null,
+        "accepted": 0,
+        "duplicate": 0,
+        "corrected": 0,
+        "refused": 0,
+        "events": 0,
+    })
+}

@@ -1,0 +1,172 @@
+//! Lists, page by page, as questions to the engine.
+//!
+//! Promise: a page holds at most [`ROWS_MAX`] rows; following `next` from the
+//! first page on shows each row that stood all the while once.
+
+use axum::http::{HeaderValue, Uri, header};
+use axum::response::{IntoResponse, Response};
+use ingest::Problem;
+use meter::{TenantId, Timestamp};
+use query::{Cursor, Format, Page, Principal};
+
+use crate::{Parts, asked, problem};
+
+/// Rows of a page where nothing is said.
+pub(crate) const ROWS: usize = 1_000;
+
+/// 10,000 readings are about 3 MB of JSON.
+pub(crate) const ROWS_MAX: usize = 10_000;
+
+/// The forms a page comes in.
+pub(crate) const FORMATS: [Format; 3] = [Format::Json, Format::Csv, Format::Arrow];
+
+/// A column of a key, and how its numbers are written in SQL.
+#[derive(Clone, Copy)]
+pub(crate) enum Key {
+    Number(&'static str),
+    Time(&'static str),
+}
+
+/// Which rows, in which order.
+pub(crate) struct List {
+    pub columns: &'static str,
+    pub from: &'static str,
+    pub conditions: Vec<String>,
+    pub key: &'static [Key],
+    /// The greatest first.
+    pub descending: bool,
+}
+
+/// Which page of them, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    limit: Option<usize>,
+    after: Option<&'a str>,
+    format: Option<&'a str>,
+    wait: Option<u64>,
+}
+
+impl<'a> Wanted<'a> {
+    /// As every list takes it.
+    pub(crate) fn of(
+        limit: Option<usize>,
+        after: &'a Option<String>,
+        format: &'a Option<String>,
+        wait: Option<u64>,
+    ) -> Wanted<'a> {
+        Wanted { limit, after: after.as_deref(), format: format.as_deref(), wait }
+    }
+}
+
+impl Key {
+    fn name(self) -> &'static str {
+        match self {
+            Key::Number(name) | Key::Time(name) => name,
+        }
+    }
+
+    /// Whether a cursor may say this.
+    fn holds(self, number: i64) -> bool {
+        match self {
+            Key::Number(_) => true,
+            Key::Time(_) => Timestamp::checked(number).is_ok(),
+        }
+    }
+
+    fn literal(self, number: i64) -> String {
+        match self {
+            Key::Number(_) => number.to_string(),
+            Key::Time(_) => format!("'{}'", Timestamp(number)),
+        }
+    }
+}
+
+/// A text as SQL has it.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// Answers with a page; `uri` is that of the request, for the link to the next.
+pub(crate) async fn answer(
+    parts: &Parts,
+    tenant: TenantId,
+    list: List,
+    wanted: Wanted<'_>,
+    uri: &Uri,
+) -> Result<Response, Problem> {
+    let format = asked::format_of(wanted.format, &FORMATS)?;
+    let limit = wanted.limit.unwrap_or(ROWS);
+    if !(1..=ROWS_MAX).contains(&limit) {
+        return Err(problem::parameter(format!("limit {limit} is not 1 to {ROWS_MAX}"), "ask page by page"));
+    }
+    let sql = list.sql(wanted.after, limit + 1)?;
+    asked::wait_for(parts, wanted.wait).await?;
+    let page = page_of(parts, tenant, &sql, limit, list.key).await?;
+    let bytes = page.encode(format).map_err(|error| problem::of_query(&error))?;
+    let next = page.next.as_ref();
+    let body = if format == Format::Json { in_json(bytes, next) } else { bytes };
+    let mut response = ([(header::CONTENT_TYPE, format.content_type())], body).into_response();
+    if let Some(link) = next.and_then(|next| link(uri, next)) {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    Ok(response)
+}
+
+async fn page_of(parts: &Parts, tenant: TenantId, sql: &str, limit: usize, key: &[Key]) -> Result<Page, Problem> {
+    let session = parts.engine.session(Principal { tenant }, parts.reader.snapshot()).for_lists();
+    let names: Vec<&str> = key.iter().map(|key| key.name()).collect();
+    let failed = |error: query::Error| problem::of_query(&error);
+    session.query(sql).await.map_err(failed)?.page(limit, &names).await.map_err(failed)
+}
+
+/// `rows` is an array in JSON with a line end.
+fn in_json(rows: Vec<u8>, next: Option<&Cursor>) -> Vec<u8> {
+    let mut body = b"{\"rows\":".to_vec();
+    body.extend_from_slice(rows.trim_ascii_end());
+    let next = next.map_or("null".to_owned(), |next| format!("\"{next}\""));
+    body.extend_from_slice(format!(",\"next\":{next}}}\n").as_bytes());
+    body
+}
+
+/// The request again, with another `after`; relative, for a proxy may stand in front.
+fn link(uri: &Uri, next: &Cursor) -> Option<HeaderValue> {
+    let query = uri.query().unwrap_or_default();
+    let mut kept: Vec<&str> = query.split('&').filter(|one| !one.is_empty() && !one.starts_with("after=")).collect();
+    let after = format!("after={next}");
+    kept.push(&after);
+    HeaderValue::from_str(&format!("<{}?{}>; rel=\"next\"", uri.path(), kept.join("&"))).ok()
+}
+
+impl List {
+    fn sql(&self, after: Option<&str>, limit: usize) -> Result<String, Problem> {
+        let mut conditions = self.conditions.clone();
+        if let Some(after) = after {
+            let fits = |place: &Cursor| self.key.iter().zip(&place.0).all(|(key, number)| key.holds(*number));
+            let place = Cursor::parse(after, self.key.len()).filter(fits).ok_or_else(|| {
+                let cause = format!("after {:?} is not a place in this list", asked::short(after));
+                problem::parameter(cause, "send the `next` of the page before")
+            })?;
+            conditions.push(self.beyond(&place.0));
+        }
+        let filter = if conditions.is_empty() { String::new() } else { format!("where {}", conditions.join(" and ")) };
+        let direction = if self.descending { " desc" } else { "" };
+        let order: Vec<String> = self.key.iter().map(|key| format!("\"{}\"{direction}", key.name())).collect();
+        Ok(format!("select {} from {} {filter} order by {} limit {limit}", self.columns, self.from, order.join(", ")))
+    }
+
+    /// What comes after a place in the order of several columns.
+    fn beyond(&self, place: &[i64]) -> String {
+        let sign = if self.descending { "<" } else { ">" };
+        let mut steps = Vec::new();
+        for (depth, key) in self.key.iter().enumerate() {
+            let equal =
+                self.key[..depth].iter().zip(place).map(|(k, n)| format!("\"{}\" = {}", k.name(), k.literal(*n)));
+            let mut all: Vec<String> = equal.collect();
+            all.push(format!("\"{}\" {sign} {}", key.name(), key.literal(place[depth])));
+            steps.push(format!("({})", all.join(" and ")));
+        }
+        // The first column alone is what the lake narrows by.
+        let first = format!("\"{}\" {sign}= {}", self.key[0].name(), self.key[0].literal(place[0]));
+        format!("{first} and ({})", steps.join(" or "))
+    }
+}
