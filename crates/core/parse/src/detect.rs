@@ -6,13 +6,13 @@ use meter::Sink;
 
 use crate::csv::{self, Mapping, ProfileError};
 use crate::nem;
-use crate::protobuf::{self, EnvelopeError, Limits};
+use crate::protobuf::{self, EnvelopeError, Limits, json};
 
 /// As much of a body's beginning as [`Format::detect`] looks at: a header
 /// behind a few dozen blank or foreign lines is still found.
 pub const HEAD_BYTES: usize = 4096;
-/// A request is held whole; the HTTP door takes far less.
-pub const PROTOBUF_BYTES_MAX: u64 = 64 << 20;
+/// A request is held whole, in protobuf or JSON; the HTTP door takes far less.
+pub const REQUEST_BYTES_MAX: u64 = 64 << 20;
 
 /// A format we read. The names are stored and typed by people: never change one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,13 +23,15 @@ pub enum Format {
     Nem13,
     /// A request of `schemas/meterhouse/v1/readings.proto`.
     Protobuf,
+    /// The same request as JSON.
+    Json,
     /// A table, as a mapping profile says.
     Csv(Mapping),
 }
 
 /// A body in none of our formats.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{saw}; known formats are nem12, nem13 and protobuf, and where it is named {}", csv::names().join(", "))]
+#[error("{saw}; known formats are nem12, nem13, protobuf and json, and where it is named {}", csv::names().join(", "))]
 pub struct Unrecognised {
     saw: String,
 }
@@ -38,7 +40,7 @@ pub struct Unrecognised {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "each message says what happened, and to what")]
 pub enum UnknownFormat {
-    #[error("format {name:?} is not known; nem12, nem13, protobuf and {} are", csv::names().join(", "))]
+    #[error("format {name:?} is not known; nem12, nem13, protobuf, json and {} are", csv::names().join(", "))]
     Name { name: String },
     #[error("format {name:?}: {error}")]
     Profile { name: String, error: ProfileError },
@@ -52,7 +54,9 @@ pub enum Error {
     Io(io::Error),
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
-    #[error("a protobuf body of more than {PROTOBUF_BYTES_MAX} bytes; send it in several requests")]
+    #[error(transparent)]
+    Json(#[from] json::EnvelopeError),
+    #[error("a request of more than {REQUEST_BYTES_MAX} bytes; send it in several")]
     TooLarge,
 }
 
@@ -78,16 +82,19 @@ pub fn read_file(
     match format {
         Format::Csv(mapping) => csv::csv(&mapping, file_name, input, limits, sink)?,
         Format::Nem12 | Format::Nem13 => nem::nem(input, limits, sink)?,
-        Format::Protobuf => {
-            let mut body = Vec::new();
-            input.by_ref().take(PROTOBUF_BYTES_MAX + 1).read_to_end(&mut body)?;
-            if body.len() as u64 > PROTOBUF_BYTES_MAX {
-                return Err(Error::TooLarge);
-            }
-            protobuf::read(&body, limits, sink)?;
-        }
+        Format::Protobuf => drop(protobuf::read(&whole(&mut input)?, limits, sink)?),
+        Format::Json => drop(json::read(&whole(&mut input)?, limits, sink)?),
     }
     Ok(())
+}
+
+fn whole(input: &mut impl BufRead) -> Result<Vec<u8>, Error> {
+    let mut body = Vec::new();
+    input.take(REQUEST_BYTES_MAX + 1).read_to_end(&mut body)?;
+    if body.len() as u64 > REQUEST_BYTES_MAX {
+        return Err(Error::TooLarge);
+    }
+    Ok(body)
 }
 
 impl Format {
@@ -97,6 +104,7 @@ impl Format {
             Format::Nem12 => "nem12",
             Format::Nem13 => "nem13",
             Format::Protobuf => "protobuf",
+            Format::Json => "json",
             Format::Csv(mapping) => mapping.name(),
         }
     }
@@ -113,6 +121,7 @@ impl Format {
             "nem12" => Ok(Format::Nem12),
             "nem13" => Ok(Format::Nem13),
             "protobuf" => Ok(Format::Protobuf),
+            "json" => Ok(Format::Json),
             profile if profile.starts_with(csv::PREFIX) => {
                 let wrong = |error| UnknownFormat::Profile { name: name.chars().take(40).collect(), error };
                 Mapping::named(profile).map(Format::Csv).map_err(wrong)
@@ -134,6 +143,9 @@ impl Format {
         }
         if protobuf::looks_like(head) {
             return Ok(Format::Protobuf);
+        }
+        if json::looks_like(head) {
+            return Ok(Format::Json);
         }
         Err(Unrecognised { saw: describe(head) })
     }
@@ -189,7 +201,7 @@ fn describe(head: &[u8]) -> String {
     let start = &head.trim_ascii_start()[..head.trim_ascii_start().len().min(40)];
     match (start[0], std::str::from_utf8(start)) {
         (b'<', _) => "the body is XML or HTML".into(),
-        (b'{' | b'[', _) => "the body is JSON".into(),
+        (b'{' | b'[', _) => "the body is JSON, and its first key is neither containers nor streams".into(),
         (_, Ok(text)) if !text.contains(|c: char| c.is_control() && !c.is_ascii_whitespace()) => {
             format!("the body begins with the text {text:?}")
         }
@@ -230,6 +242,14 @@ mod tests {
     }
 
     #[test]
+    fn a_request_is_told_by_its_first_key() {
+        check(b"{\"containers\": [{\"point\":", Ok(Format::Json));
+        check(b"\xef\xbb\xbf\n{ \"streams\" : [", Ok(Format::Json));
+        check(b"{\"container\": [", Err("JSON"));
+        check(b"[{\"containers\": [", Err("JSON"));
+    }
+
+    #[test]
     fn what_is_none_of_ours_is_named() {
         check(b"", Err("empty"));
         check(b" \r\n", Err("blanks"));
@@ -242,7 +262,7 @@ mod tests {
 
     #[test]
     fn every_name_leads_back_to_its_format() {
-        let names = ["nem12", "nem13", "protobuf", "csv/opendsm?unit=kWh&zone=Europe/London"].map(String::from);
+        let names = ["nem12", "nem13", "protobuf", "json", "csv/opendsm?unit=kWh&zone=Europe/London"].map(String::from);
         for name in names.into_iter().chain(csv::names()) {
             assert_eq!(Format::from_name(&name).map(|format| format.name().to_owned()), Some(name));
         }

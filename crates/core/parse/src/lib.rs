@@ -4,8 +4,9 @@
 //! it panic, and one bad record never costs the file. What is not understood is
 //! refused with its place and a reason a person can act on.
 //!
-//! Read: `lines.rs`, `nem.rs` (NEM12, NEM13), `csv.rs` (by mapping profile), `protobuf.rs`, `detect.rs` (which of them a
-//! body is, and [`read`] for any), `export.rs` (readings as CSV).
+//! Read: `lines.rs`, `nem.rs` (NEM12, NEM13), `csv.rs` (by mapping profile),
+//! `protobuf.rs` (and the same as JSON), `detect.rs` (which of them a body is,
+//! and [`read`] for any), `export.rs` (readings as CSV).
 
 mod lines;
 pub mod nem;
@@ -14,5 +15,6 @@ pub mod protobuf;
 mod detect;
 pub mod export;
 
-pub use detect::{Error, Format, HEAD_BYTES, PROTOBUF_BYTES_MAX, UnknownFormat, Unrecognised, read, read_file};
+pub use detect::{Error, Format, HEAD_BYTES, REQUEST_BYTES_MAX, UnknownFormat, Unrecognised, read, read_file};
 pub use protobuf::Limits;
+pub use protobuf::json;

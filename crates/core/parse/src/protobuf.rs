@@ -9,7 +9,8 @@
 //! Read: `schema.rs` (numbers), `wire.rs` (bytes), `check.rs` (the envelope),
 //! `limits.rs`, `fault.rs` (what is refused), `streams.rs`, `container.rs`,
 //! `measurement.rs` (fields and their meaning), `twins.rs` (contradictions),
-//! `read.rs` (the visitor), `write.rs` (the other way).
+//! `read.rs` (the visitor), `write.rs` (the other way), `json.rs` (a request as
+//! JSON).
 
 mod schema;
 mod wire;
@@ -22,6 +23,7 @@ mod measurement;
 mod twins;
 mod read;
 mod write;
+pub mod json;
 #[cfg(test)]
 mod tests;
 

@@ -96,7 +96,7 @@ fn parse_into(collector: &mut Collector<'_, impl Chunks>, mut input: impl BufRea
     match parse::read_file(format, &file_name, input, limits, collector) {
         Ok(()) => {}
         Err(parse::Error::Io(error)) => return Err(Error::Body(error)),
-        Err(error @ (parse::Error::Envelope(_) | parse::Error::TooLarge)) => {
+        Err(error @ (parse::Error::Envelope(_) | parse::Error::Json(_) | parse::Error::TooLarge)) => {
             collector.refuse_whole("body.unreadable", &error.to_string(), &[]);
         }
     }

@@ -42,14 +42,13 @@ pub fn read(body: &[u8], limits: Limits, sink: &mut dyn Sink) -> Result<Tally, E
         }
     }
     shared.end();
-    let (own, twins, tally) = (Streams::default(), Twins::default(), Tally::default());
-    let mut visit = Visit { limits, sink, shared, context: context.finish(), own, twins, tally };
+    let mut visit = Visit::new(limits, sink, &shared, context.finish());
     let mut message = Cursor::new(body);
     let mut byte = message.at();
     while let Some(tag) = message.tag()? {
         match tag {
             request::CONTAINERS if visit.sink.stopped() => break,
-            request::CONTAINERS => visit.container(byte, message.message()?)?,
+            request::CONTAINERS => visit.container(byte, message.message()?, &AsSent)?,
             _ => message.skip(tag)?,
         }
         byte = message.at();
@@ -57,39 +56,99 @@ pub fn read(body: &[u8], limits: Limits, sink: &mut dyn Sink) -> Result<Tally, E
     Ok(visit.tally)
 }
 
-struct Visit<'a, 's> {
+/// How a container's sender is told of it: in the terms of what was sent.
+pub(super) trait Sent {
+    /// The container as sent; `message` is what was read.
+    fn message<'m>(&'m self, message: &'m [u8]) -> &'m [u8];
+    /// Tells the sink why a container or a measurement was refused.
+    fn refuse(&self, refused: Refused<'_>, sink: &mut dyn Sink);
+}
+
+/// Something of a container that was refused.
+pub(super) struct Refused<'r> {
+    /// Where it stands in what was read.
+    pub(super) byte: usize,
+    pub(super) fault: Fault,
+    /// Of a container refused as a whole.
+    pub(super) measurements: Option<u64>,
+    /// Its bytes there.
+    pub(super) spelled: &'r [u8],
+}
+
+/// What was read is what was sent.
+struct AsSent;
+
+impl Sent for AsSent {
+    fn message<'m>(&'m self, message: &'m [u8]) -> &'m [u8] {
+        message
+    }
+
+    #[cold]
+    fn refuse(&self, refused: Refused<'_>, sink: &mut dyn Sink) {
+        let Refused { byte, fault, spelled, .. } = refused;
+        let excerpt = &spelled[..spelled.len().min(Refusal::EXCERPT_BYTES_MAX)];
+        let place = Place::Byte(byte as u64);
+        sink.refused(Refusal { place, code: fault.code(), reason: &refused.reason(), excerpt });
+    }
+}
+
+impl Refused<'_> {
+    /// What a person is told.
+    pub(super) fn reason(&self) -> String {
+        with_measurements(&self.fault, self.measurements.unwrap_or(0))
+    }
+}
+
+/// A fault that so many measurements are refused for.
+pub(super) fn with_measurements(fault: &impl std::fmt::Display, count: u64) -> String {
+    match count {
+        0 => fault.to_string(),
+        1 => format!("{fault}; its measurement is refused with it"),
+        _ => format!("{fault}; its {count} measurements are refused with it"),
+    }
+}
+
+/// One container after the other, into a sink.
+pub(super) struct Visit<'a, 's> {
     limits: Limits,
-    sink: &'s mut dyn Sink,
+    pub(super) sink: &'s mut dyn Sink,
     /// The request's streams, for containers without their own.
-    shared: Streams<'a>,
+    shared: &'s Streams<'a>,
     /// Of the shared streams, as sent.
     context: u64,
     own: Streams<'a>,
     twins: Twins,
-    tally: Tally,
+    pub(super) tally: Tally,
 }
 
-impl<'a> Visit<'a, '_> {
-    fn container(&mut self, byte: usize, message: Cursor<'a>) -> Step<()> {
+impl<'a, 's> Visit<'a, 's> {
+    pub(super) fn new(limits: Limits, sink: &'s mut dyn Sink, shared: &'s Streams<'a>, context: u64) -> Visit<'a, 's> {
+        let (own, twins, tally) = (Streams::default(), Twins::default(), Tally::default());
+        Visit { limits, sink, shared, context, own, twins, tally }
+    }
+
+    pub(super) fn container(&mut self, byte: usize, message: Cursor<'a>, sent: &impl Sent) -> Step<()> {
         let container = Container::read(message, &mut self.own)?;
         match container.header(&self.limits) {
             Ok(header) => {
                 if !header.message_id.is_empty() {
                     let (id, stamped) = (header.message_id, header.created_at.is_some());
-                    self.sink.message(Message { id, stamped, bytes: message.rest(), context: self.context });
+                    let bytes = sent.message(message.rest());
+                    self.sink.message(Message { id, stamped, bytes, context: self.context });
                 }
-                self.measurements(&header, container.first)
+                self.measurements(&header, container.first, sent)
             }
             Err(fault) => {
                 self.tally.refused += container.count;
-                refuse(self.sink, byte, &whole(fault, container.count), fault.code(), message.rest());
+                let (measurements, spelled) = (Some(container.count), message.rest());
+                sent.refuse(Refused { byte, fault, measurements, spelled }, self.sink);
                 Ok(())
             }
         }
     }
 
-    fn measurements(&mut self, header: &Header<'a>, first: Cursor<'a>) -> Step<()> {
-        let streams = if self.own.is_empty() { &self.shared } else { &self.own };
+    fn measurements(&mut self, header: &Header<'a>, first: Cursor<'a>, sent: &impl Sent) -> Step<()> {
+        let streams = if self.own.is_empty() { self.shared } else { &self.own };
         let meaning = Meaning { header, streams, limits: &self.limits };
         let (mut message, mut order, mut searched) = (first, Order::new(), false);
         self.twins.forget();
@@ -110,7 +169,7 @@ impl<'a> Visit<'a, '_> {
                 Err(fault) => fault,
             };
             self.tally.refused += 1;
-            refuse(self.sink, byte, &fault.to_string(), fault.code(), measurement.rest());
+            sent.refuse(Refused { byte, fault, measurements: None, spelled: measurement.rest() }, self.sink);
         }
         Ok(())
     }
@@ -147,18 +206,4 @@ pub(super) fn next<'a>(message: &mut Cursor<'a>) -> Step<Option<(usize, Cursor<'
         byte = message.at();
     }
     Ok(None)
-}
-
-fn whole(fault: Fault, count: u64) -> String {
-    match count {
-        0 => fault.to_string(),
-        1 => format!("{fault}; its measurement is refused with it"),
-        _ => format!("{fault}; its {count} measurements are refused with it"),
-    }
-}
-
-#[cold]
-fn refuse(sink: &mut dyn Sink, byte: usize, reason: &str, code: &str, spelled: &[u8]) {
-    let excerpt = &spelled[..spelled.len().min(Refusal::EXCERPT_BYTES_MAX)];
-    sink.refused(Refusal { place: Place::Byte(byte as u64), code, reason, excerpt });
 }

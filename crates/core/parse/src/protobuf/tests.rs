@@ -1,6 +1,8 @@
 //! What holds of every request. `oracle.rs` says the same in another way, with
-//! prost; `refusals.rs` goes through the bad input; `schema.rs` reads the `.proto`.
+//! prost; `refusals.rs` goes through the bad input; `schema.rs` reads the `.proto`;
+//! `json.rs` says the same as JSON.
 
+mod json;
 mod oracle;
 mod refusals;
 mod schema;

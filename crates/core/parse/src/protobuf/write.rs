@@ -191,7 +191,7 @@ fn varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-fn zigzag(value: i64) -> u64 {
+pub(super) fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)).cast_unsigned()
 }
 
@@ -201,7 +201,7 @@ fn int(out: &mut Vec<u8>, tag: u32, value: u64) {
 }
 
 /// A field whose absence means something else.
-fn optional(out: &mut Vec<u8>, tag: u32, value: Option<u64>) {
+pub(super) fn optional(out: &mut Vec<u8>, tag: u32, value: Option<u64>) {
     if let Some(value) = value {
         varint(out, u64::from(tag));
         varint(out, value);
@@ -214,7 +214,7 @@ fn text(out: &mut Vec<u8>, tag: u32, value: &str) {
     }
 }
 
-fn bytes(out: &mut Vec<u8>, tag: u32, value: &[u8]) {
+pub(super) fn bytes(out: &mut Vec<u8>, tag: u32, value: &[u8]) {
     varint(out, u64::from(tag));
     varint(out, value.len() as u64);
     out.extend_from_slice(value);

@@ -2,6 +2,7 @@
 
 use meter::{Commodity, Flags, Flow, Kind, Phase};
 
+use crate::protobuf::json::fields;
 use crate::protobuf::schema::{CONTAINER, Layout, MEASUREMENT, REQUEST, STREAM, Shape};
 
 const PROTO: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../schemas/meterhouse/v1/readings.proto"));
@@ -64,6 +65,12 @@ fn codes_are_those_of_the_schema_file() {
     let mut kinds = vec![(0, "UNSPECIFIED".to_string())];
     kinds.extend(words(&|code| Kind::from_code(code.checked_sub(1)?).map(Kind::word)));
     check_enum("Kind", &kinds);
+    let names = |words: &[&str]| (0..).zip(words.iter().map(ToString::to_string)).collect::<Vec<_>>();
+    check_enum("Identity", &names(&fields::IDENTITIES));
+    check_enum("Kind", &names(&fields::KINDS));
+    check_enum("Commodity", &names(&fields::COMMODITIES));
+    check_enum("Flow", &names(&fields::FLOWS));
+    check_enum("Phase", &names(&fields::PHASES));
     check_enum("Identity", &[(0, "POINT".to_string()), (1, "DEVICE".to_string())]);
 }
 
