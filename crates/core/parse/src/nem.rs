@@ -26,7 +26,7 @@ mod tests;
 
 use std::io::{self, BufRead};
 
-use meter::{Sink, Span, Timestamp};
+use meter::{Quality, Sink, Span, Timestamp};
 
 use crate::lines::Lines;
 use crate::protobuf::Limits;
@@ -64,6 +64,11 @@ pub fn nem<S: Sink + ?Sized>(input: impl BufRead, limits: Limits, sink: &mut S) 
         }
     }
     Ok(())
+}
+
+/// The rank of a quality method such as `A` or `S14`; `None` for any other word.
+pub(crate) fn quality_of(method: &str) -> Option<Quality> {
+    codes::Method::parse(method.as_bytes()).ok().map(|method| method.canonical)
 }
 
 /// The line a record stands on.

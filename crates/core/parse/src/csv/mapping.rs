@@ -58,6 +58,7 @@ pub(super) struct Checked {
     pub(super) defaults: Meaning,
     pub(super) registers: Vec<(String, Meaning)>,
     pub(super) quality_words: Vec<(String, Quality)>,
+    pub(super) other_qualities: Option<Quality>,
 }
 
 /// How long an interval is.
@@ -151,13 +152,26 @@ impl Mapping {
         let interval = profile.time.interval.as_deref().map(interval).transpose()?;
         let mut quality_words = Vec::new();
         for (word, meaning) in &profile.quality_words {
-            quality_words.push((word.clone(), quality(meaning)?));
+            quality_words.push((word.clone(), quality("quality_words", meaning)?));
         }
+        let other = profile.other_qualities.as_deref();
+        let other_qualities = other.map(|word| quality("other_qualities", word)).transpose()?;
         let form = Form::read(&profile.time.form).map_err(|why| wrong("time.form", &profile.time.form, why))?;
         let zone = zone(&profile.time.zone)?;
         let has_end = profile.time.end_column.is_some();
-        let checked =
-            Checked { name, delimiter, decimal, form, zone, interval, defaults, registers, quality_words, profile };
+        let checked = Checked {
+            name,
+            delimiter,
+            decimal,
+            form,
+            zone,
+            interval,
+            defaults,
+            registers,
+            quality_words,
+            other_qualities,
+            profile,
+        };
         if interval.is_none() && !has_end && checked.needs_interval() {
             return Err(wrong("time.interval", "", "intervals need this key, or time.end_column"));
         }
@@ -290,11 +304,11 @@ fn flow(key: &'static str, word: &str) -> Result<Flow, ProfileError> {
     found.ok_or_else(|| wrong(key, word, "is none of delivered, received, net and none"))
 }
 
-fn quality(word: &str) -> Result<Quality, ProfileError> {
+fn quality(key: &'static str, word: &str) -> Result<Quality, ProfileError> {
     let of_word = |quality: &Quality| format!("{quality:?}").eq_ignore_ascii_case(word);
     Quality::ALL.into_iter().find(of_word).ok_or_else(|| {
         let words = "missing, questionable, estimated, derived, measured, validated, edited and final";
-        wrong("quality_words", word, format!("is none of {words}"))
+        wrong(key, word, format!("is none of {words}"))
     })
 }
 

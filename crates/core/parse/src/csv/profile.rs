@@ -54,6 +54,11 @@ pub(super) struct Profile {
     pub(super) value: Value,
     #[serde(default)]
     pub(super) quality_words: BTreeMap<String, String>,
+    /// Whether the market's quality methods rank as they do in its own files.
+    #[serde(default)]
+    pub(super) nem_qualities: bool,
+    /// The rank of any other quality word; without it they are refused.
+    pub(super) other_qualities: Option<String>,
     #[serde(default)]
     pub(super) registers: BTreeMap<String, Register>,
 }

@@ -16,6 +16,7 @@ use super::mapping::{Checked, Interval, Meaning};
 use super::profile::{Kind, Layout, Stamps};
 use super::stamp::Stamp;
 use super::zone::{self, Clock};
+use crate::nem;
 use crate::protobuf::{EARLIEST, Limits};
 
 /// The longest number that fits has 18 digits after the point; zeros may lead.
@@ -206,8 +207,15 @@ impl Reader<'_> {
         if quality.is_empty() || words.is_empty() {
             return Ok(Quality::default());
         }
-        if let Some((_, canonical)) = words.iter().find(|(word, _)| word == quality) {
+        if let Some((_, canonical)) = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(quality)) {
             return Ok(*canonical);
+        }
+        let is_method = self.checked.profile.nem_qualities;
+        if let Some(canonical) = if is_method { nem::quality_of(quality) } else { None } {
+            return Ok(canonical);
+        }
+        if let Some(canonical) = self.checked.other_qualities {
+            return Ok(canonical);
         }
         let known: Vec<_> = words.iter().take(8).map(|(word, _)| word.as_str()).collect();
         let reason = format!("quality {} is none of {}", shown(quality.as_bytes()), known.join(", "));

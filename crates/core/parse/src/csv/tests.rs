@@ -1,6 +1,6 @@
 //! What files say under a profile, and what is read of them.
 
-use meter::{Event, Kind, Reading, Refusal, Sink, Timestamp};
+use meter::{Event, Kind, Quality, Reading, Refusal, Sink, Timestamp};
 
 use super::*;
 
@@ -167,8 +167,7 @@ fn one_bad_row_costs_itself() {
         "line 2: csv.time: column \"start\": \"yesterday\" is no time of the form iso\n\
          line 3: csv.quote: a quote that does not end with its cell\n\
          line 4: csv.field_count: 2 cells where there are 5 columns\n\
-         line 5: csv.quality: column \"quality\": quality \"good\" is none of derived, edited, estimated, final, \
-         measured, missing, questionable, validated\n\
+         A// 2020-01-01T00:00:00Z at 1  good\n\
          line 6: csv.text: column \"point\": no point is named\n\
          line 7: csv.interval: column \"value\": an interval from 2020-01-02T00:00:00Z to 2020-01-01T00:00:00Z\n\
          A// 2020-01-02T00:00:00Z 1440m 1\n\
@@ -177,6 +176,49 @@ fn one_bad_row_costs_itself() {
     );
     check("csv/esb-hdf", "", "the whole source: csv.header: the file ends before its header");
     check("csv/generic-long", "point,value,start,start\n", "line 1: csv.header: column \"start\" stands there twice");
+}
+
+/// The rank of each row's quality word under a built-in profile.
+#[test]
+fn a_foreign_quality_word_is_kept_and_ranked() {
+    struct Ranks(Vec<(String, Quality)>);
+    impl Sink for Ranks {
+        fn reading(&mut self, reading: Reading<'_>) {
+            self.0.push((reading.quality.into(), reading.canonical));
+        }
+        fn event(&mut self, _: Event<'_>) {}
+        fn refused(&mut self, refusal: Refusal<'_>) {
+            panic!("{}", refusal.reason);
+        }
+    }
+    let words = [
+        ("", Quality::Measured),
+        ("A", Quality::Measured),
+        ("S14", Quality::Estimated),
+        ("F57", Quality::Final),
+        ("Estimated", Quality::Estimated),
+        ("validated", Quality::Validated),
+        ("good", Quality::Questionable),
+        ("S145", Quality::Questionable),
+    ];
+    let rows = words.map(|(word, _)| format!("P,2020-01-01,2020-01-02,1,{word}\n")).concat();
+    let mut ranks = Ranks(Vec::new());
+    let mapping = Mapping::named("csv/generic-long").expect("a profile");
+    let file = format!("point,start,end,value,quality\n{rows}");
+    csv(&mapping, "", file.as_bytes(), Limits::default(), &mut ranks).expect("memory never fails");
+    assert_eq!(ranks.0, words.map(|(word, rank)| (word.to_owned(), rank)));
+}
+
+#[test]
+fn a_profile_that_lists_its_quality_words_refuses_others() {
+    check_profile(
+        "about = 'x'\nlayout = 'long'\npoint = { column = 'point' }\nquality = { column = 'quality' }\n\
+         [time]\ncolumn = 'at'\nform = 'iso'\nstamps = 'start'\ninterval = '30m'\nzone = 'UTC'\nrepeated = 'refuse'\n\
+         [value]\ncolumn = 'value'\nkind = 'interval'\n[quality_words]\nok = 'measured'\nguess = 'estimated'\n",
+        "point,at,value,quality\nA,2020-01-01,1,OK\nA,2020-01-01,1,A\n",
+        "A// 2020-01-01T00:00:00Z 30m 1  OK\n\
+         line 3: csv.quality: column \"quality\": quality \"A\" is none of guess, ok",
+    );
 }
 
 #[test]

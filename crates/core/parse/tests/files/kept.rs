@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 
-use meter::{Decimal, Event, Kind, Place, Reading, Refusal, Sink, Timestamp};
+use meter::{Decimal, Event, Kind, Place, Quality, Reading, Refusal, Sink, Timestamp};
 use parse::{Format, Limits};
 
 /// A reading without what comparing does not need.
@@ -16,6 +16,7 @@ pub struct Said {
     pub value: Decimal,
     pub unit: String,
     pub quality: String,
+    pub canonical: Quality,
     pub reason: String,
     pub message_time: Option<Timestamp>,
 }
@@ -40,6 +41,7 @@ impl Sink for Kept {
             value: r.value,
             unit: r.unit.into(),
             quality: r.quality.into(),
+            canonical: r.canonical,
             reason: r.reason.into(),
             message_time: r.message_time,
         });

@@ -4,7 +4,8 @@
 use std::fmt::Write;
 
 use jiff::civil::date;
-use meter::{Decimal, Span, Timestamp};
+use meter::{Decimal, Event, Quality, Reading, Refusal, Sink, Span, Timestamp};
+use parse::{Format, Limits, export};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -15,6 +16,15 @@ use crate::kept::{Kept, Said, read_in_pieces, read_nem};
 const STREAMS: [(&str, &str); 5] = [("E1", "kWh"), ("B1", "WH"), ("Q1", "kvarh"), ("V1", ""), ("N1", "MWh")];
 /// Quality method and reason code.
 const QUALITIES: [(&str, &str); 6] = [("A", ""), ("A", "79"), ("S14", "76"), ("F57", "1"), ("E52", ""), ("N", "78")];
+
+fn rank(method: &str) -> Quality {
+    match &method[..1] {
+        "A" => Quality::Measured,
+        "F" => Quality::Final,
+        "N" => Quality::Missing,
+        _ => Quality::Estimated,
+    }
+}
 
 #[derive(Clone, Debug)]
 struct Stream {
@@ -105,6 +115,7 @@ fn write_day(number: usize, stream: &Stream, day: &Day, file: &mut String, said:
             value,
             unit: stream.register.1.into(),
             quality: quality.into(),
+            canonical: rank(quality),
             reason: reason.into(),
             message_time: Some(message_time),
         });
@@ -133,6 +144,21 @@ fn example() -> String {
     }
     file.push_str("900\n");
     file
+}
+
+/// Writes what it hears as the export does.
+struct Exported(Vec<u8>);
+
+impl Sink for Exported {
+    fn reading(&mut self, reading: Reading<'_>) {
+        export::Line::from(reading).write(&mut self.0).expect("memory never fails");
+    }
+
+    fn event(&mut self, _: Event<'_>) {}
+
+    fn refused(&mut self, refusal: Refusal<'_>) {
+        panic!("{}", refusal.reason);
+    }
 }
 
 fn of_point<'a>(kept: &'a Kept, point: &'a str) -> Vec<&'a Said> {
@@ -201,6 +227,20 @@ proptest! {
         let kept = read_in_pieces(file.as_bytes(), bytes_a_piece);
         prop_assert_eq!(&kept.refusals[..], &[]);
         prop_assert!(kept.readings == said, "read otherwise than written:\n{}", file);
+    }
+
+    #[test]
+    fn an_export_reads_back_whole(streams in streams()) {
+        let (file, mut said) = write_file(&streams);
+        let mut exported = Exported(Vec::new());
+        export::write_header(&mut exported.0).expect("memory never fails");
+        parse::nem::nem(file.as_bytes(), Limits::default(), &mut exported).expect("memory never fails");
+        let format = Format::from_name("csv/generic-long").expect("a profile");
+        let mut kept = Kept::default();
+        parse::read(format, &exported.0[..], Limits::default(), &mut kept).expect("memory never fails");
+        prop_assert_eq!(&kept.refusals[..], &[]);
+        said.iter_mut().for_each(|said| said.message_time = None);
+        prop_assert!(kept.readings == said, "read otherwise than exported:\n{}", String::from_utf8_lossy(&exported.0));
     }
 
     /// Neither lost nor given to another point: the promise of the parser.
