@@ -26,6 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::answer::{Answer, Running};
 use crate::error::{Error, Result};
+use crate::functions;
 use crate::guard;
 use crate::limits::{Limits, STACK_BYTES};
 use crate::metrics::Metrics;
@@ -240,6 +241,7 @@ fn base_state(limits: &Limits) -> SessionState {
     for function in sum::checked() {
         register(&mut state, function);
     }
+    functions::register(&mut state);
     for name in FUNCTIONS_LEFT_OUT {
         leave_out(&mut state, name);
     }

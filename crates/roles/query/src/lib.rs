@@ -7,8 +7,9 @@
 //! `guard.rs` (which texts become plans), `answer.rs` (rows on their way);
 //! then the tables: `tables.rs`, `provider.rs`, `filters.rs` (what the lake
 //! narrows), `parts.rs` (reading), `names.rs`, `quantity.rs`, `fill.rs`; then
-//! `total.rs`, `sum.rs`; then what becomes of an answer: `results.rs`,
-//! `pages.rs`, `export.rs`; and `metrics.rs`.
+//! `total.rs`, `sum.rs`; `calendar.rs` and `functions.rs` (SQL that knows local
+//! time); then what becomes of an answer: `results.rs`, `pages.rs`,
+//! `export.rs`; and `metrics.rs`.
 
 mod error;
 mod limits;
@@ -24,6 +25,8 @@ mod quantity;
 mod fill;
 mod total;
 mod sum;
+mod calendar;
+mod functions;
 mod results;
 mod pages;
 mod export;
@@ -33,6 +36,7 @@ pub use answer::Answer;
 pub use engine::{Engine, Principal, Session};
 pub use error::{Error, Result, SqlPlace};
 pub use export::{Selection, write_lines};
+pub use functions::BUCKETS_MAX;
 pub use guard::{DEPTH_MAX, NESTING_MAX, NODES_MAX, SQL_BYTES_MAX, WORDS_MAX};
 pub use limits::{Limits, Spill};
 pub use pages::{Cursor, Page};

@@ -1,11 +1,12 @@
 //! SQL against a small lake, as a tenant's tools meet it.
 //!
 //! Read: `lake.rs` (what is in it), `tables.rs`, `exact.rs`, `narrowed.rs`,
-//! `hostile.rs`, `export.rs`.
+//! `functions.rs`, `hostile.rs`, `export.rs`.
 
 mod lake;
 mod tables;
 mod exact;
 mod narrowed;
+mod functions;
 mod hostile;
 mod export;

@@ -1,9 +1,13 @@
 //! What the lake narrows by itself gives the rows the engine would have kept.
 
+use std::sync::Arc;
+
 use meter::{Timestamp, Unit};
 use proptest::prelude::*;
+use query::{Engine, Principal};
+use store::Snapshot;
 
-use crate::lake::{Stored, Told, ask, check, town};
+use crate::lake::{HOME, Stored, Told, ask, check, limits, town};
 
 /// The same condition, in a form nothing can take over.
 fn hidden(condition: &str) -> String {
@@ -45,6 +49,24 @@ async fn narrowing_by_time_and_name_changes_no_answer() {
         "point is null",
         "quantity > 1.5 and start < '2024-02-01'",
         "unit = 'kWh' and point = 'NMI1'",
+        "local_day(start, 'UTC') = date '2024-01-01'",
+        "local_day(start, 'America/Chicago') = date '2023-12-31'",
+        "local_day(start, 'America/Chicago') <> '2023-12-31'",
+        "date '2024-01-31' < local_day(start, 'America/Chicago')",
+        "local_day(start, '+14:00') in ('2024-01-01', '2024-02-01')",
+        "local_day(start, 'UTC') not in ('2024-01-01')",
+        "local_day(start, 'UTC') is distinct from '2024-01-01'",
+        "local_day(start, 'UTC') between '2024-01-02' and '2024-02-01' and point = 'NMI1'",
+        "local_day(start, 'UTC') > date '1700-01-01'",
+        "local_day(end, 'UTC') = date '2024-01-01'",
+        "local_day(start, 'UTC') = date '2300-01-01'",
+        "time_bucket('1 month', start, 'Europe/Dublin') = '2024-02-01'",
+        "time_bucket('1 month', start) < '2024-02-01T00:00:00Z'",
+        "time_bucket('1 month', start) < '2024-02-01T00:00:00.000001Z'",
+        "time_bucket('1 hour', start) = '2024-02-01T00:30:00Z'",
+        "time_bucket('1 hour', start) >= timestamp '2024-02-01 00:00:00'",
+        "time_bucket('1 hour', start) > '2024-01-01T00:00:00Z'",
+        "time_bucket('1 hour', start) = '2024-01-01T00:30:00+00:30'",
     ] {
         let rows = |condition: &str| {
             format!("select point, register, start, value, scale from readings where {condition} order by 1, 2, 3")
@@ -68,10 +90,60 @@ async fn what_is_narrowed_is_not_filtered_again() {
         ("point = 'NMI1' or register = 'E1'", false),
         ("quantity > 1", false),
         ("point like 'N%'", false),
+        ("local_day(start, 'America/Chicago') = '2023-12-31'", true),
+        ("local_day(start, 'America/Chicago') >= date '2023-12-31' and point = 'NMI1'", true),
+        ("local_day(start, 'America/Chicago') between '2023-12-31' and '2024-01-31'", true),
+        ("time_bucket('1 month', start, 'Europe/Dublin') = '2024-02-01'", true),
+        ("time_bucket('1 month', start, 'Europe/Dublin') <= timestamp '2024-02-01'", true),
+        // A beginning of no bucket, and a day of two parts.
+        ("time_bucket('1 month', start, 'Europe/Dublin') < '2024-02-02'", false),
+        ("local_day(start, 'America/St_Johns') = '2006-10-29'", false),
     ] {
         let plan =
             ask(&town, &format!("explain select quantity from readings where {condition}")).await.expect("plans");
         assert_eq!(!plan.contains("FilterExec"), taken, "{condition}: {plan}");
+    }
+}
+
+/// Files left out and rows read for a query that is read to its end.
+async fn looked_at(snapshot: &Arc<Snapshot>, sql: &str) -> (u64, u64) {
+    let engine = Engine::new(limits()).expect("starts");
+    let session = engine.session(Principal { tenant: HOME }, snapshot.clone());
+    session.query(sql).await.expect("runs").collect().await.expect("answers");
+    let mut text = String::new();
+    engine.render_metrics(&mut text);
+    let counted = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("meterhouse_query_{name}_total ")));
+        line.expect("is counted").parse().expect("a number")
+    };
+    (counted("pruned_files"), counted("scanned_rows"))
+}
+
+#[tokio::test]
+async fn a_local_day_reads_no_other_days() {
+    // One file a day, a reading every half hour, days as they are in UTC.
+    let at = |text: &str| Timestamp::parse(text).expect("a time").0;
+    let day = |first: i64| {
+        (0..48).fold(Told::new(), |told, n| {
+            told.at((64, 1), &Timestamp(first + n * 1_800_000_000).to_string(), "1", "kWh", 0)
+        })
+    };
+    let mut days = (at("2024-03-25T00:00:00Z")..at("2024-04-08T00:00:00Z")).step_by(86_400_000_000).map(day);
+    let mut stored = Stored::of(&[(64, 1, "NMI1", "E1", Unit::KilowattHour)], days.next().expect("a day"));
+    stored.readings.extend(days);
+    let lake = stored.snapshot().await;
+    for (condition, files, rows) in [
+        ("local_day(start, 'Europe/Dublin') = date '2024-03-31'", 1, 46),
+        ("local_day(start, 'Europe/Dublin') = '2024-04-01'", 2, 48),
+        ("local_day(start, 'America/Chicago') = '2024-03-31'", 2, 48),
+        ("local_day(start, 'UTC') >= date '2024-04-06'", 2, 96),
+        ("time_bucket('1 week', start, 'Europe/Dublin') = '2024-03-25'", 7, 7 * 48 - 2),
+        ("time_bucket('1 day', start, 'Europe/Dublin') = timestamp '2024-03-31 00:00:00'", 1, 46),
+    ] {
+        let sql = format!("select sum(quantity) from readings where {condition}");
+        assert_eq!(looked_at(&lake, &sql).await, (14 - files, rows), "{condition}");
+        check(&lake, &sql, &rows.to_string()).await;
+        check(&lake, &sql.replace(condition, &hidden(condition)), &rows.to_string()).await;
     }
 }
 
