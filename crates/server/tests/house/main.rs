@@ -5,6 +5,7 @@ mod small_disk;
 mod talking;
 mod importing;
 mod market;
+mod intervals;
 mod outside;
 mod answering;
 mod rest;
