@@ -66,7 +66,8 @@ pub async fn demo(mut common: Common, settings: Settings, command: Demo) -> anyh
         told?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("\nThe server goes on until Ctrl-C. Ask it yourself:");
+    println!("\nThe server goes on until Ctrl-C. Look at it:\n  {url}/#token={token}");
+    println!("Ask it yourself:");
     println!("  export METERHOUSE_SERVER={url} METERHOUSE_TOKEN={token}");
     println!("  meterhouse sql \"select register, count(*) from readings group by register\"");
     println!(

@@ -8,7 +8,7 @@
 //! shares), `sql.rs` (`/v1/sql`), `paged.rs` (lists, page by page), `rows.rs`
 //! (their rows), `lists.rs` (readings, channels, latest, refused), `sources.rs`
 //! (raw bytes), `imports.rs`, `live.rs` (what is new), `health.rs` (`/healthz`, `/readyz`, `/metrics`),
-//! `api.rs` (all of it described).
+//! `page.rs` (the first page), `api.rs` (all of it described).
 
 mod problem;
 mod asked;
@@ -20,6 +20,7 @@ mod sources;
 mod imports;
 mod live;
 mod health;
+mod page;
 mod api;
 
 pub use api::description;
@@ -92,6 +93,9 @@ impl std::ops::Deref for Shared {
 pub fn router(parts: Parts) -> Router {
     let parts = Arc::new(Shared { parts, watchers: Arc::new(Semaphore::new(live::WATCHERS_MAX)) });
     Router::new()
+        .route("/", get(page::index))
+        .route("/page/page.css", get(page::style))
+        .route("/page/page.js", get(page::script))
         .route("/v1/sql", get(sql::get).post(sql::post))
         .route("/v1/readings", get(lists::readings))
         .route("/v1/channels", get(lists::channels))

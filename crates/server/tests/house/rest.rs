@@ -207,6 +207,28 @@ fn who_watches_sees_each_new_reading_once_and_is_let_go_at_the_stop() {
     assert_eq!(rest, Vec::<String>::new());
 }
 
+/// It works in a network that is closed, and tells nobody who looks at it.
+#[test]
+fn the_first_page_asks_no_other_host() {
+    let house = House::new();
+    let server = house.serve();
+    for path in ["/", "/page/page.css", "/page/page.js"] {
+        let file = server.tell(format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").as_bytes());
+        let file = file.expect("is answered");
+        assert_eq!(file.status, 200, "{file:?}");
+        assert!(file.head.contains("content-security-policy: default-src 'none'"), "{}", file.head);
+        let elsewhere = file.body.replace("http://www.w3.org/2000/svg", "").contains("://");
+        assert!(!elsewhere, "{path} names another host");
+        for link in file.body.split("href=\"/").chain(file.body.split("src=\"/")).skip(1) {
+            let linked = format!("/{}", link.split('"').next().expect("first"));
+            if linked.starts_with("/page") || linked.starts_with("/v1") {
+                assert_eq!(server.get(&linked).expect("is answered").status, 200, "{path} links to {linked}");
+            }
+        }
+    }
+    server.stop();
+}
+
 /// A client that knows the description and nothing else.
 #[test]
 fn every_request_of_the_description_is_answered_as_it_says() {
