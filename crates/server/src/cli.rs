@@ -56,7 +56,7 @@ pub enum Command {
     #[command(after_help = "Example: meterhouse parse readings.csv > read.csv")]
     Parse {
         file: PathBuf,
-        /// nem12, nem13, protobuf, json or a CSV profile such as csv/esb-hdf; otherwise the content tells.
+        /// nem12, nem13, protobuf, json, line or a CSV profile such as csv/esb-hdf; otherwise the content tells.
         #[arg(long)]
         format: Option<String>,
     },
@@ -93,7 +93,7 @@ pub enum Command {
 pub struct Import {
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// nem12, nem13, protobuf, json or a CSV profile such as csv/esb-hdf; otherwise the content tells.
+    /// nem12, nem13, protobuf, json, line or a CSV profile such as csv/esb-hdf; otherwise the content tells.
     #[arg(long)]
     pub format: Option<String>,
 }

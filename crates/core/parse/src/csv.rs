@@ -34,8 +34,8 @@ use mapping::Interval;
 use profile::Column;
 use rows::{Line, Rows};
 
-pub(crate) use mapping::PREFIX;
 pub use mapping::{Mapping, NAME_BYTES_MAX, PROFILE_BYTES_MAX, ProfileError, names};
+pub(crate) use mapping::{PREFIX, commodity, fixed_interval, flow, wrong};
 
 /// Point, device, register, unit, quality and reason: what a `meter::Words` keeps.
 pub const TEXT_BYTES_MAX: usize = 256;

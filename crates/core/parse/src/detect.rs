@@ -5,6 +5,7 @@ use std::io::{self, BufRead, Read};
 use meter::Sink;
 
 use crate::csv::{self, Mapping, ProfileError};
+use crate::line;
 use crate::nem;
 use crate::protobuf::{self, EnvelopeError, Limits, json};
 
@@ -27,11 +28,13 @@ pub enum Format {
     Json,
     /// A table, as a mapping profile says.
     Csv(Mapping),
+    /// InfluxDB line protocol.
+    Line(line::Mapping),
 }
 
 /// A body in none of our formats.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{saw}; known formats are nem12, nem13, protobuf and json, and where it is named {}", csv::names().join(", "))]
+#[error("{saw}; known formats are nem12, nem13, protobuf, json and line, and where it is named {}", csv::names().join(", "))]
 pub struct Unrecognised {
     saw: String,
 }
@@ -40,7 +43,7 @@ pub struct Unrecognised {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "each message says what happened, and to what")]
 pub enum UnknownFormat {
-    #[error("format {name:?} is not known; nem12, nem13, protobuf, json and {} are", csv::names().join(", "))]
+    #[error("format {name:?} is not known; nem12, nem13, protobuf, json, line and {} are", csv::names().join(", "))]
     Name { name: String },
     #[error("format {name:?}: {error}")]
     Profile { name: String, error: ProfileError },
@@ -81,6 +84,7 @@ pub fn read_file(
 ) -> Result<(), Error> {
     match format {
         Format::Csv(mapping) => csv::csv(&mapping, file_name, input, limits, sink)?,
+        Format::Line(mapping) => line::line(&mapping, input, limits, sink)?,
         Format::Nem12 | Format::Nem13 => nem::nem(input, limits, sink)?,
         Format::Protobuf => drop(protobuf::read(&whole(&mut input)?, limits, sink)?),
         Format::Json => drop(json::read(&whole(&mut input)?, limits, sink)?),
@@ -106,6 +110,7 @@ impl Format {
             Format::Protobuf => "protobuf",
             Format::Json => "json",
             Format::Csv(mapping) => mapping.name(),
+            Format::Line(mapping) => mapping.name(),
         }
     }
 
@@ -117,14 +122,15 @@ impl Format {
     /// As [`Format::from_name`], saying what is wrong with the name: that of a
     /// profile may have options.
     pub fn named(name: &str) -> Result<Format, UnknownFormat> {
+        let wrong = |error| UnknownFormat::Profile { name: name.chars().take(40).collect(), error };
         match name {
             "nem12" => Ok(Format::Nem12),
             "nem13" => Ok(Format::Nem13),
             "protobuf" => Ok(Format::Protobuf),
             "json" => Ok(Format::Json),
-            profile if profile.starts_with(csv::PREFIX) => {
-                let wrong = |error| UnknownFormat::Profile { name: name.chars().take(40).collect(), error };
-                Mapping::named(profile).map(Format::Csv).map_err(wrong)
+            profile if profile.starts_with(csv::PREFIX) => Mapping::named(profile).map(Format::Csv).map_err(wrong),
+            lines if lines.split('?').next() == Some(line::NAME) => {
+                line::Mapping::named(lines).map(Format::Line).map_err(wrong)
             }
             _ => Err(UnknownFormat::Name { name: name.chars().take(40).collect() }),
         }
@@ -146,6 +152,9 @@ impl Format {
         }
         if json::looks_like(head) {
             return Ok(Format::Json);
+        }
+        if line::looks_like(head) {
+            return Ok(Format::Line(line::Mapping::default()));
         }
         Err(Unrecognised { saw: describe(head) })
     }
@@ -262,7 +271,16 @@ mod tests {
 
     #[test]
     fn every_name_leads_back_to_its_format() {
-        let names = ["nem12", "nem13", "protobuf", "json", "csv/opendsm?unit=kWh&zone=Europe/London"].map(String::from);
+        let names = [
+            "nem12",
+            "nem13",
+            "protobuf",
+            "json",
+            "line",
+            "line?precision=s&unit=kWh",
+            "csv/opendsm?unit=kWh&zone=Europe/London",
+        ]
+        .map(String::from);
         for name in names.into_iter().chain(csv::names()) {
             assert_eq!(Format::from_name(&name).map(|format| format.name().to_owned()), Some(name));
         }

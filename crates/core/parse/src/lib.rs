@@ -5,13 +5,14 @@
 //! refused with its place and a reason a person can act on.
 //!
 //! Read: `lines.rs`, `nem.rs` (NEM12, NEM13), `csv.rs` (by mapping profile),
-//! `protobuf.rs` (and the same as JSON), `detect.rs` (which of them a body is,
-//! and [`read`] for any), `export.rs` (readings as CSV).
+//! `protobuf.rs` (and the same as JSON), `line.rs` (InfluxDB's lines), `detect.rs`
+//! (which of them a body is, and [`read`] for any), `export.rs` (readings as CSV).
 
 mod lines;
 pub mod nem;
 pub mod csv;
 pub mod protobuf;
+pub mod line;
 mod detect;
 pub mod export;
 

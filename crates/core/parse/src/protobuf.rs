@@ -30,5 +30,6 @@ mod tests;
 pub use check::{Summary, check, looks_like};
 pub use limits::{AHEAD_MAX, COUNT_MAX, EARLIEST, Limits, STREAMS_MAX, TEXT_BYTES_MAX};
 pub use read::{Tally, read};
+pub(crate) use streams::canonical as quality_rank;
 pub use wire::{EnvelopeError, EnvelopeFault};
 pub use write::{Container, Measurement, Stream, Value, Writer};

@@ -38,7 +38,9 @@ pub enum Error {
     Envelope(#[from] EnvelopeError),
     #[error("file name {found:?} must be 1 to {FILE_NAME_BYTES_MAX} bytes without control characters")]
     FileName { found: String },
-    #[error("format {found:?} is not one of auto, nem12, nem13, protobuf, json and csv/PROFILE with its options")]
+    #[error(
+        "format {found:?} is not one of auto, nem12, nem13, protobuf, json, line and csv/PROFILE with their options"
+    )]
     Format { found: String },
     #[error("a file comes as it is, without content encoding")]
     FileEncoding,

@@ -32,8 +32,8 @@ pub struct Mapping(pub(super) Arc<Checked>);
 pub enum ProfileError {
     #[error("there is no profile {name:?}; {} are there", names().join(", "))]
     Unknown { name: String },
-    #[error("{option:?} is no option of a profile; {OPTIONS} are")]
-    Option { option: String },
+    #[error("{option:?} is no option of it; {known} are")]
+    Option { option: String, known: &'static str },
     #[error("the profile's name and options have {length} bytes; at most {NAME_BYTES_MAX} are read")]
     NameTooLong { length: usize },
     #[error("a profile of {length} bytes; at most {PROFILE_BYTES_MAX} are read")]
@@ -189,7 +189,7 @@ impl Checked {
 
 /// One option, as if the profile said it.
 fn set(profile: &mut Profile, option: &str) -> Result<(), ProfileError> {
-    let unknown = || ProfileError::Option { option: option.to_owned() };
+    let unknown = || ProfileError::Option { option: option.to_owned(), known: OPTIONS };
     let (key, text) = option.split_once('=').ok_or_else(unknown)?;
     let registers = profile.registers.values_mut();
     match key {
@@ -291,14 +291,14 @@ fn mark(key: &'static str, mark: char) -> Result<u8, ProfileError> {
     u8::try_from(mark).ok().filter(u8::is_ascii).ok_or_else(|| wrong(key, mark, "is no character of ASCII"))
 }
 
-fn commodity(key: &'static str, word: &str) -> Result<Commodity, ProfileError> {
+pub(crate) fn commodity(key: &'static str, word: &str) -> Result<Commodity, ProfileError> {
     let all = (0..=u8::MAX).map_while(Commodity::from_code);
     let found =
         all.into_iter().find(|commodity| commodity.word() == word || (word.is_empty() && commodity.code() == 0));
     found.ok_or_else(|| wrong(key, word, "is none of electricity, gas, water, heat, cooling and unknown"))
 }
 
-fn flow(key: &'static str, word: &str) -> Result<Flow, ProfileError> {
+pub(crate) fn flow(key: &'static str, word: &str) -> Result<Flow, ProfileError> {
     let all = (0..=u8::MAX).map_while(Flow::from_code);
     let found = all.into_iter().find(|flow| flow.word() == word || (word.is_empty() && flow.code() == 0));
     found.ok_or_else(|| wrong(key, word, "is none of delivered, received, net and none"))
@@ -329,6 +329,14 @@ fn interval(text: &str) -> Result<Interval, ProfileError> {
     Ok(if text.ends_with('d') { Interval::Days(count.into()) } else { Interval::Fixed(Span::from_seconds(length)) })
 }
 
+/// As [`interval`], but for days, which need a zone.
+pub(crate) fn fixed_interval(text: &str) -> Result<Span, ProfileError> {
+    match interval(text)? {
+        Interval::Fixed(span) => Ok(span),
+        Interval::Days(_) => Err(wrong("interval", text, "is no length such as 15m, 1h or 24h")),
+    }
+}
+
 /// `UTC`, `+10:00`, or a place of the time zone database.
 fn zone(text: &str) -> Result<TimeZone, ProfileError> {
     if text == "UTC" {
@@ -344,7 +352,7 @@ fn zone(text: &str) -> Result<TimeZone, ProfileError> {
     })
 }
 
-fn wrong(key: &'static str, text: impl ToString, why: impl Into<String>) -> ProfileError {
+pub(crate) fn wrong(key: &'static str, text: impl ToString, why: impl Into<String>) -> ProfileError {
     ProfileError::Key { key, text: text.to_string(), wrong: why.into() }
 }
 

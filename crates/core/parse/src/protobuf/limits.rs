@@ -37,6 +37,11 @@ impl Limits {
         Limits { newest: Some(received_at.plus(AHEAD_MAX)) }
     }
 
+    /// When the body came in, where anybody knows.
+    pub fn arrival(&self) -> Option<Timestamp> {
+        self.newest.map(|newest| Timestamp(newest.0 - AHEAD_MAX.0))
+    }
+
     /// The instant `base_us + offset_us`, if a working clock can have said so.
     #[inline]
     pub(super) fn instant(&self, field: &'static str, base_us: i64, offset_us: i64) -> Result<Timestamp, Fault> {

@@ -152,7 +152,7 @@ fn code<T>(field: &'static str, code: u64, meaning: impl Fn(u8) -> Option<T>) ->
 
 /// The rank of a quality word. One we do not know may mean anything, so nothing
 /// should rely on its value unseen.
-pub(super) fn canonical(quality: &str) -> Quality {
+pub(crate) fn canonical(quality: &str) -> Quality {
     const WORDS: [(&str, Quality); 9] = [
         ("", Quality::Measured),
         ("measured", Quality::Measured),
