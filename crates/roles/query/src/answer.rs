@@ -11,13 +11,13 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::{Stream, StreamExt};
-use store::ScanStats;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::running::{Asker, Counters, Place};
 
 /// Batches made before anyone takes them.
 const BATCHES_AHEAD: usize = 2;
@@ -28,27 +28,33 @@ pub struct Answer {
     batches: mpsc::Receiver<Result<RecordBatch>>,
     /// Whether the end was seen: without it, the query was abandoned.
     ended: bool,
+    id: u64,
+    _asker: Asker,
 }
 
 /// A query that was planned.
-pub(crate) struct Running {
+pub(crate) struct Begun {
     pub stream: SendableRecordBatchStream,
     pub deadline: Pin<Box<dyn Future<Output = ()> + Send>>,
     pub limits: Limits,
     /// What `limits.rows_max` still allows.
     pub rows_left: u64,
-    pub stats: Arc<ScanStats>,
     pub metrics: Arc<Metrics>,
     /// Given back when the query is over.
-    pub permit: OwnedSemaphorePermit,
+    pub place: Place,
 }
 
 impl Answer {
-    pub(crate) fn new(running: Running, threads: &Handle) -> Answer {
-        let schema = running.stream.schema();
+    pub(crate) fn new(begun: Begun, asker: Asker, threads: &Handle) -> Answer {
+        let (schema, id) = (begun.stream.schema(), begun.place.id);
         let (give, batches) = mpsc::channel(BATCHES_AHEAD);
-        threads.spawn(run(running, give));
-        Answer { schema, batches, ended: false }
+        threads.spawn(run(begun, give));
+        Answer { schema, batches, ended: false, id, _asker: asker }
+    }
+
+    /// What its query is listed and cancelled by.
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// The names and types of its columns.
@@ -92,43 +98,52 @@ impl Stream for Answer {
     }
 }
 
-async fn run(mut running: Running, give: mpsc::Sender<Result<RecordBatch>>) {
+async fn run(mut begun: Begun, give: mpsc::Sender<Result<RecordBatch>>) {
+    let stop = begun.place.stop.clone();
     let end = loop {
         let next = tokio::select! {
             biased;
             () = give.closed() => break None,
-            () = &mut running.deadline => Some(Err(Error::Time { seconds: running.limits.time_max.as_secs() })),
-            next = running.stream.next() => next.map(|batch| running.counted(batch)),
+            () = stop.told() => Some(Err(Error::Cancelled)),
+            () = &mut begun.deadline => Some(Err(stop.too_long())),
+            next = begun.stream.next() => next.map(|batch| begun.counted(batch)),
         };
         match next {
             Some(Ok(batch)) if batch.num_rows() == 0 => {}
             Some(Ok(batch)) => {
-                if give.send(Ok(batch)).await.is_err() {
+                let taken = tokio::select! {
+                    taken = give.send(Ok(batch)) => taken.is_ok(),
+                    // Who is told below need not take what was found first.
+                    () = stop.told() => true,
+                };
+                if !taken {
                     break None;
                 }
             }
+            Some(Err(_)) if give.is_closed() => break None,
             Some(Err(error)) => {
-                running.metrics.failed(&error);
+                begun.metrics.failed(&error);
                 break Some(Err(error));
             }
             None => break Some(Ok(end_mark())),
         }
     };
-    running.metrics.scanned(&running.stats);
+    begun.metrics.scanned(&begun.place.counters.scan);
     // First the threads and files of the query, then the place in the queue, then the word to the asker.
-    let Running { stream, permit, .. } = running;
+    let Begun { stream, place, .. } = begun;
     drop(stream);
-    drop(permit);
+    drop(place);
     if let Some(end) = end {
         drop(give.send(end).await);
     }
 }
 
-impl Running {
+impl Begun {
     fn counted(&mut self, batch: datafusion::error::Result<RecordBatch>) -> Result<RecordBatch> {
         let batch = batch.map_err(|e| Error::from_engine(&e, self.limits.memory_bytes_max))?;
         let rows = batch.num_rows() as u64;
         self.metrics.answered(rows);
+        Counters::add(&self.place.counters.rows_answered, rows);
         let rows_max = self.limits.rows_max;
         self.rows_left = self.rows_left.checked_sub(rows).ok_or(Error::Rows { rows_max })?;
         Ok(batch)

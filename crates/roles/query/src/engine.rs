@@ -20,11 +20,11 @@ use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
 use meter::TenantId;
-use store::{ScanStats, Snapshot};
+use store::Snapshot;
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
-use crate::answer::{Answer, Running};
+use crate::answer::{Answer, Begun};
 use crate::error::{Error, Result};
 use crate::functions;
 use crate::guard;
@@ -32,6 +32,7 @@ use crate::limits::{Limits, STACK_BYTES};
 use crate::metrics::Metrics;
 use crate::names::NameCache;
 use crate::provider::{Provider, View};
+use crate::running::{Asker, Place, Register, Running, stoppable};
 use crate::sum;
 use crate::tables::TABLES;
 
@@ -61,6 +62,7 @@ struct Shared {
     base: SessionState,
     names: Arc<NameCache>,
     permits: Arc<Semaphore>,
+    register: Arc<Register>,
     metrics: Arc<Metrics>,
     handle: Handle,
 }
@@ -68,8 +70,10 @@ struct Shared {
 /// One principal's tables at one moment.
 pub struct Session {
     shared: Arc<Shared>,
-    view: Arc<View>,
+    tenant: TenantId,
+    snapshot: Arc<Snapshot>,
     limits: Limits,
+    inexact_is_null: bool,
 }
 
 impl Engine {
@@ -86,6 +90,7 @@ impl Engine {
             base: base_state(&limits),
             names: Arc::default(),
             permits: Arc::new(Semaphore::new(limits.queries_max.get())),
+            register: Arc::new(Register::new()),
             metrics: Arc::default(),
             handle: runtime.handle().clone(),
             limits,
@@ -95,14 +100,19 @@ impl Engine {
 
     /// The tables of this principal as they are in this snapshot.
     pub fn session(&self, principal: Principal, snapshot: Arc<Snapshot>) -> Session {
-        let view = View {
-            tenant: principal.tenant,
-            snapshot,
-            names: self.shared.names.clone(),
-            stats: Arc::<ScanStats>::default(),
-            inexact_is_null: false,
-        };
-        Session { shared: self.shared.clone(), view: Arc::new(view), limits: self.shared.limits.clone() }
+        let Principal { tenant } = principal;
+        Session { shared: self.shared.clone(), tenant, snapshot, limits: self.shared.limits.clone(), inexact_is_null: false }
+    }
+
+    /// The queries of this tenant that run, oldest first, with how far they are.
+    pub fn queries(&self, tenant: TenantId) -> Vec<Running> {
+        self.shared.register.of(tenant)
+    }
+
+    /// Ends a query of this tenant: its answer ends with [`Error::Cancelled`], its place is free shortly after.
+    /// `false` where the tenant runs none of that id.
+    pub fn cancel(&self, tenant: TenantId, id: u64) -> bool {
+        self.shared.register.cancel(tenant, id)
     }
 
     /// Appends what happened so far in Prometheus' text form.
@@ -132,7 +142,7 @@ impl Session {
     /// A reading without an exact quantity is shown with none instead of ending the
     /// query: for lists, which show each with its own value and unit. Not for sums.
     pub fn for_lists(mut self) -> Session {
-        Arc::make_mut(&mut self.view).inexact_is_null = true;
+        self.inexact_is_null = true;
         self
     }
 
@@ -151,35 +161,32 @@ impl Session {
         let running = self.shared.limits.queries_max.get();
         let permit = permits.try_acquire_owned().map_err(|_| Error::Busy { running })?;
         self.shared.metrics.started();
-        let mut deadline = Box::pin(host::sleep(self.limits.time_max));
-        let planned = self.plan(sql.to_owned(), permit)?;
-        let (stream, permit) = tokio::select! {
+        let time_max = self.limits.time_max;
+        let place = self.shared.register.enter(self.tenant, sql, time_max, permit);
+        let asker = Asker(place.stop.clone());
+        let mut deadline = Box::pin(host::sleep(time_max));
+        let planned = self.plan(sql.to_owned(), place)?;
+        let (stream, place) = tokio::select! {
             planned = planned => planned.map_err(|_| Error::Engine("planning stopped".into()))??,
-            () = &mut deadline => return Err(Error::Time { seconds: self.limits.time_max.as_secs() }),
+            () = asker.0.told() => return Err(Error::Cancelled),
+            () = &mut deadline => return Err(asker.0.too_long()),
         };
-        let running = Running {
-            stream,
-            deadline,
-            rows_left: self.limits.rows_max,
-            limits: self.limits.clone(),
-            stats: self.view.stats.clone(),
-            metrics: self.shared.metrics.clone(),
-            permit,
-        };
-        Ok(Answer::new(running, &self.shared.handle))
+        let (limits, metrics) = (self.limits.clone(), self.shared.metrics.clone());
+        let begun = Begun { stream, deadline, rows_left: limits.rows_max, limits, metrics, place };
+        Ok(Answer::new(begun, asker, &self.shared.handle))
     }
 
     /// On a thread of its own: hostile nesting needs its stack, names and file
     /// lists are read from disk, and what nobody waits for cannot hold up others.
-    fn plan(&self, sql: String, permit: OwnedSemaphorePermit) -> Result<oneshot::Receiver<Result<Planned>>> {
-        let state = self.state()?;
+    fn plan(&self, sql: String, place: Place) -> Result<oneshot::Receiver<Result<Planned>>> {
+        let state = self.state(&place)?;
         let memory_bytes_max = self.limits.memory_bytes_max;
         let handle = self.shared.handle.clone();
         let (answer, answered) = oneshot::channel();
         let work = move || {
             let _inside = handle.enter();
-            let planned = handle.block_on(planned(&sql, &state, memory_bytes_max));
-            drop(answer.send(planned.map(|stream| (stream, permit))));
+            let planned = handle.block_on(planned(&sql, &state, &place, memory_bytes_max));
+            drop(answer.send(planned.map(|stream| (stream, place))));
         };
         std::thread::Builder::new()
             .name("query-plan".into())
@@ -192,11 +199,19 @@ impl Session {
         Ok(answered)
     }
 
-    fn state(&self) -> Result<SessionState> {
+    fn state(&self, place: &Place) -> Result<SessionState> {
         let broken = |e: DataFusionError| Error::from_engine(&e, self.limits.memory_bytes_max);
+        let view = Arc::new(View {
+            tenant: self.tenant,
+            snapshot: self.snapshot.clone(),
+            names: self.shared.names.clone(),
+            counters: place.counters.clone(),
+            stop: place.stop.clone(),
+            inexact_is_null: self.inexact_is_null,
+        });
         let schema = MemorySchemaProvider::new();
         for table in TABLES.iter() {
-            let provider = Arc::new(Provider::new(table, self.view.clone()));
+            let provider = Arc::new(Provider::new(table, view.clone()));
             schema.register_table(table.name.into(), provider).map_err(broken)?;
         }
         let catalog = MemoryCatalogProvider::new();
@@ -211,14 +226,20 @@ impl Session {
     }
 }
 
-type Planned = (SendableRecordBatchStream, OwnedSemaphorePermit);
+type Planned = (SendableRecordBatchStream, Place);
 
-async fn planned(sql: &str, state: &SessionState, memory_bytes_max: usize) -> Result<SendableRecordBatchStream> {
+async fn planned(
+    sql: &str,
+    state: &SessionState,
+    place: &Place,
+    memory_bytes_max: usize,
+) -> Result<SendableRecordBatchStream> {
     let failed = |e: DataFusionError| Error::from_engine(&e, memory_bytes_max);
     let statement = guard::statement(sql)?;
     let logical = state.statement_to_plan(statement).await.map_err(failed)?;
     guard::check_plan(&logical)?;
     let physical = state.create_physical_plan(&logical).await.map_err(failed)?;
+    let physical = stoppable(physical, &place.stop).map_err(failed)?;
     execute_stream(physical, state.task_ctx()).map_err(failed)
 }
 

@@ -39,6 +39,8 @@ pub enum Error {
     Rows { rows_max: u64 },
     #[error("the query took longer than {seconds} s; narrow it by point or start")]
     Time { seconds: u64 },
+    #[error("the query was cancelled")]
+    Cancelled,
     #[error("{running} queries are running, as many as may; try again shortly")]
     Busy { running: usize },
     #[error("{function} of these values does not fit {type_name}; aggregate fewer or cast to a smaller unit")]
@@ -80,6 +82,8 @@ impl Error {
             | Error::Inexact { .. } => Kind::BadInput,
             Error::ReadOnly { .. } => Kind::NotAllowed,
             Error::Busy { .. } => Kind::Busy,
+            // The question was fine; somebody decided otherwise.
+            Error::Cancelled => Kind::Conflict,
             Error::Nameless { .. } | Error::Damaged { .. } => Kind::Corrupt,
             Error::Store { kind, .. } => *kind,
             Error::Write { cause, .. } => Kind::of_io(cause),
@@ -96,6 +100,7 @@ impl Error {
             Error::Memory { .. } => "memory_limit",
             Error::Rows { .. } => "row_limit",
             Error::Time { .. } => "time_limit",
+            Error::Cancelled => "cancelled",
             Error::Busy { .. } => "busy",
             Error::Overflow { .. } => "overflow",
             Error::Inexact { .. } => "inexact_quantity",

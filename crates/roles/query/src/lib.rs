@@ -4,7 +4,8 @@
 //! error; it costs no more than its [`Limits`] and cannot write.
 //!
 //! Read: `error.rs`, `limits.rs`, `engine.rs` (a session and its query),
-//! `guard.rs` (which texts become plans), `answer.rs` (rows on their way);
+//! `guard.rs` (which texts become plans), `running.rs` (which queries run, and
+//! how they end), `answer.rs` (rows on their way);
 //! then the tables: `tables.rs`, `provider.rs`, `filters.rs` (what the lake
 //! narrows), `parts.rs` (reading), `names.rs`, `quantity.rs`, `fill.rs`; then
 //! `total.rs`, `sum.rs`; `calendar.rs` and `functions.rs` (SQL that knows local
@@ -15,6 +16,7 @@ mod error;
 mod limits;
 mod engine;
 mod guard;
+mod running;
 mod answer;
 mod tables;
 mod provider;
@@ -41,3 +43,4 @@ pub use guard::{DEPTH_MAX, NESTING_MAX, NODES_MAX, SQL_BYTES_MAX, WORDS_MAX};
 pub use limits::{Limits, Spill};
 pub use pages::{Cursor, Page};
 pub use results::{Encoder, Format, TABLE_ROWS_MAX, encode};
+pub use running::{Progress, Running};

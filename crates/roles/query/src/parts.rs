@@ -2,7 +2,7 @@
 //!
 //! Promise: every part is read once; reading happens off the async threads, is
 //! at most [`BATCHES_AHEAD`] batches ahead of whoever consumes it, and ends
-//! with the next batch when the consumer is gone.
+//! with the next batch when the consumer is gone or the query is to stop.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +18,8 @@ use store::Part;
 
 use crate::error::Error;
 use crate::fill::Filling;
+use crate::provider::View;
+use crate::running::Counters;
 
 /// Two batches of 8,192 rows of 200 bytes a stream: 3 MB.
 pub const BATCHES_AHEAD: usize = 2;
@@ -40,12 +42,13 @@ impl Queue {
 pub(crate) struct Parts {
     queue: Arc<Queue>,
     filling: Arc<Filling>,
+    view: Arc<View>,
     begun: AtomicBool,
 }
 
 impl Parts {
-    pub(crate) fn new(queue: Arc<Queue>, filling: Arc<Filling>) -> Parts {
-        Parts { queue, filling, begun: AtomicBool::new(false) }
+    pub(crate) fn new(queue: Arc<Queue>, filling: Arc<Filling>, view: Arc<View>) -> Parts {
+        Parts { queue, filling, view, begun: AtomicBool::new(false) }
     }
 }
 
@@ -68,17 +71,19 @@ impl PartitionStream for Parts {
             let failed = futures::stream::iter([Err(twice.into())]).chain(EmptyRecordBatchStream::new(schema.clone()));
             return Box::pin(datafusion::physical_plan::stream::RecordBatchStreamAdapter::new(schema, failed));
         }
-        let (queue, filling) = (self.queue.clone(), self.filling.clone());
+        let (queue, filling, view) = (self.queue.clone(), self.filling.clone(), self.view.clone());
         let mut builder = RecordBatchReceiverStreamBuilder::new(schema, BATCHES_AHEAD);
         let out = builder.tx();
         builder.spawn_blocking(move || {
             while let Some(part) = queue.next() {
                 for batch in part {
+                    view.stop.check()?;
                     let filled = filling.fill(&batch.map_err(Error::from)?)?;
                     if out.blocking_send(Ok(filled)).is_err() {
                         return Ok(()); // Nobody listens any more.
                     }
                 }
+                Counters::add(&view.counters.parts_read, 1);
             }
             Ok(())
         });

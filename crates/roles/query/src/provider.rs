@@ -14,22 +14,23 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use meter::TenantId;
-use store::{ScanRequest, ScanStats, ScanTable, Snapshot};
+use store::{ScanRequest, ScanTable, Snapshot};
 
 use crate::error::Error;
 use crate::fill::Filling;
 use crate::filters::Wanted;
 use crate::names::{NameCache, Names};
 use crate::parts::{Parts, Queue};
+use crate::running::{Counters, Stop};
 use crate::tables::SqlTable;
 
 /// What one query may see.
-#[derive(Clone)]
 pub(crate) struct View {
     pub tenant: TenantId,
     pub snapshot: Arc<Snapshot>,
     pub names: Arc<NameCache>,
-    pub stats: Arc<ScanStats>,
+    pub counters: Arc<Counters>,
+    pub stop: Arc<Stop>,
     /// What has no exact quantity is shown without one, and does not end the query.
     pub inexact_is_null: bool,
 }
@@ -92,6 +93,7 @@ impl TableProvider for Provider {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.view.stop.check()?;
         let mut wanted = Wanted::default();
         for filter in filters {
             let known =
@@ -117,13 +119,15 @@ impl TableProvider for Provider {
             batch_rows: state.config().batch_size(),
             ..ScanRequest::all(self.table.source)
         };
-        let parts = self.view.snapshot.scan_counted(&request, &self.view.stats).map_err(Error::from)?;
+        let parts = self.view.snapshot.scan_counted(&request, &self.view.counters.scan).map_err(Error::from)?;
+        Counters::add(&self.view.counters.parts_to_read, parts.len() as u64);
         if parts.is_empty() {
             return Ok(Arc::new(EmptyExec::new(filling.schema().clone())));
         }
         let streams = parts.len().min(state.config().target_partitions());
         let queue = Arc::new(Queue::new(parts));
-        let stream = |_| Arc::new(Parts::new(queue.clone(), filling.clone())) as Arc<dyn PartitionStream>;
+        let stream =
+            |_| Arc::new(Parts::new(queue.clone(), filling.clone(), self.view.clone())) as Arc<dyn PartitionStream>;
         let streams = (0..streams).map(stream).collect();
         Ok(Arc::new(StreamingTableExec::try_new(filling.schema().clone(), streams, None, [], false, limit)?))
     }

@@ -1,7 +1,7 @@
 //! SQL against a small lake, as a tenant's tools meet it.
 //!
 //! Read: `lake.rs` (what is in it), `tables.rs`, `exact.rs`, `narrowed.rs`,
-//! `functions.rs`, `hostile.rs`, `export.rs`.
+//! `functions.rs`, `hostile.rs`, `stopped.rs`, `export.rs`.
 
 mod lake;
 mod tables;
@@ -9,4 +9,5 @@ mod exact;
 mod narrowed;
 mod functions;
 mod hostile;
+mod stopped;
 mod export;
