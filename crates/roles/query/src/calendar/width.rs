@@ -86,12 +86,13 @@ impl Width {
         Ok(self)
     }
 
-    /// At least as many buckets as begin in this many microseconds.
+    /// At least as many buckets as there can be in this many microseconds, and
+    /// hardly more. What clocks that go back add, others that go forward take.
     pub(crate) fn count_max(self, micros: i64) -> i64 {
-        let days = micros / DAY + 2;
+        let days = micros / DAY + 3;
         match self {
-            // And one for each time a clock changes.
-            Width::Clock(width) => days.saturating_mul(DAY / width + 2),
+            // And one for each time a clock changes, eight times a year at most.
+            Width::Clock(width) => days.saturating_mul((DAY + width - 1) / width) + days / 45,
             Width::Days(width) => days / width + 2,
             Width::Months(width) => days / (28 * width) + 2,
         }

@@ -135,6 +135,18 @@ async fn each_row_may_have_its_own_zone() {
 }
 
 #[tokio::test]
+async fn a_day_of_the_bill_is_a_group() {
+    let town = town().await;
+    check(
+        &town,
+        "select local_day(start, 'America/Chicago'), sum(quantity) from readings where point = 'NMI1' \
+         group by local_day(start, 'America/Chicago') order by 1",
+        "2023-12-31,1885 | 2024-01-31,3000",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn the_latest_value_does_not_depend_on_the_order_of_rows() {
     let town = town().await;
     let rows = [
@@ -184,6 +196,8 @@ async fn a_gap_of_many_buckets_comes_in_pieces() {
         "2024-03-31T00:00:00Z,2024-03-31T23:00:00Z",
     )
     .await;
+    let most = "select count(*) from gapfill('2000-01-01', '2028-01-01', '15 minutes', 'Europe/Dublin')";
+    check(&town, most, "981792").await;
     // What is not wanted is not made.
     let engine = Engine::new(limits()).expect("starts");
     let asked =

@@ -118,6 +118,23 @@ proptest! {
     }
 
     #[test]
+    fn there_are_never_more_than_can_be(
+        place in proptest::sample::select(&PLACES[..]),
+        from in 0..4_000_000_000_i64,
+        days in 0..800_i64,
+        text in proptest::sample::select(&WIDTHS[2..]),
+    ) {
+        let (width, zone) = (width(text), Zone::named(place).expect("a place"));
+        let (from, before) = (from * 1_000_000, from * 1_000_000 + days * DAY);
+        let (mut buckets, mut at, mut count) = (Buckets::new(width, &zone), from, 0);
+        while at < before {
+            at = buckets.of(at).before;
+            count += 1;
+        }
+        prop_assert!(count <= width.count_max(before - from), "{} of {}", count, width.count_max(before - from));
+    }
+
+    #[test]
     fn what_is_remembered_is_what_is_reckoned(instants in proptest::collection::vec(near_a_change(), 1..40), text in proptest::sample::select(&WIDTHS[..])) {
         let (width, zone) = (width(text), Zone::named(instants[0].0).expect("a place"));
         let mut buckets = Buckets::new(width, &zone);
