@@ -1,8 +1,8 @@
-//! Answers as bytes: CSV, JSON, Arrow, or a table for the eye.
+//! Answers as bytes: CSV, JSON, Arrow, Parquet, or a table for the eye.
 //!
 //! Promise: a decimal is written with all its digits and no float in between:
 //! in CSV and tables as text without trailing zeros, in JSON as a string
-//! (`"1.5"`), in Arrow as the decimal it is. Times are RFC 3339 in UTC. What is
+//! (`"1.5"`), in Arrow and Parquet as the decimal it is. Times are RFC 3339 in UTC. What is
 //! encoded is given out batch by batch; only [`Format::Table`] keeps rows, and
 //! no more than [`TABLE_ROWS_MAX`].
 //!
@@ -18,6 +18,9 @@ use datafusion::arrow::json::writer::{LineDelimited, WriterBuilder as JsonBuilde
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use futures::{Stream, StreamExt};
 
+mod parquet;
+
+use self::parquet::ParquetFile;
 use crate::answer::Answer;
 use crate::error::{Error, Result};
 
@@ -33,13 +36,15 @@ pub enum Format {
     Json,
     /// An Arrow IPC stream.
     Arrow,
+    /// A Parquet file.
+    Parquet,
     /// Columns drawn with lines.
     Table,
 }
 
 impl Format {
     /// Every form there is.
-    pub const ALL: [Format; 4] = [Format::Csv, Format::Json, Format::Arrow, Format::Table];
+    pub const ALL: [Format; 5] = [Format::Csv, Format::Json, Format::Arrow, Format::Parquet, Format::Table];
 
     /// The form of that name, as [`Format::name`] gives it.
     pub fn from_name(name: &str) -> Option<Format> {
@@ -52,6 +57,7 @@ impl Format {
             Format::Csv => "csv",
             Format::Json => "json",
             Format::Arrow => "arrow",
+            Format::Parquet => "parquet",
             Format::Table => "table",
         }
     }
@@ -62,6 +68,7 @@ impl Format {
             Format::Csv => "text/csv; charset=utf-8; header=present",
             Format::Json => "application/json",
             Format::Arrow => "application/vnd.apache.arrow.stream",
+            Format::Parquet => "application/vnd.apache.parquet",
             Format::Table => "text/plain; charset=utf-8",
         }
     }
@@ -77,16 +84,18 @@ enum State {
     Csv { header: bool },
     Json { first: bool },
     Arrow(Box<StreamWriter<Vec<u8>>>),
+    Parquet(Box<ParquetFile>),
     Table { kept: Vec<RecordBatch>, rows: usize },
 }
 
 impl Encoder {
-    /// For an answer with these columns; an error where Arrow cannot write one of them.
+    /// For an answer with these columns; an error where the format cannot hold one of them.
     pub fn new(format: Format, schema: &SchemaRef) -> Result<Encoder> {
         let state = match format {
             Format::Csv => State::Csv { header: true },
             Format::Json => State::Json { first: true },
             Format::Arrow => State::Arrow(Box::new(StreamWriter::try_new(Vec::new(), schema).map_err(broken)?)),
+            Format::Parquet => State::Parquet(Box::new(ParquetFile::new(schema)?)),
             // So that an answer without rows still shows its columns.
             Format::Table => State::Table { kept: vec![RecordBatch::new_empty(shown_schema(schema))], rows: 0 },
         };
@@ -102,6 +111,7 @@ impl Encoder {
                 writer.write(batch).map_err(broken)?;
                 Ok(std::mem::take(writer.get_mut()))
             }
+            State::Parquet(file) => file.batch(batch),
             State::Table { kept, rows } => {
                 let room = TABLE_ROWS_MAX.saturating_sub(*rows);
                 *rows += batch.num_rows();
@@ -124,13 +134,14 @@ impl Encoder {
                 writer.finish().map_err(broken)?;
                 Ok(std::mem::take(writer.get_mut()))
             }
+            State::Parquet(file) => file.end(),
             State::Table { kept, rows } => {
                 let mut text = format!("{}\n", pretty_format_batches(&kept).map_err(broken)?);
                 match rows {
                     1 => text.push_str("1 row\n"),
                     rows if rows > TABLE_ROWS_MAX => {
                         text.push_str(&format!(
-                            "{rows} rows, the first {TABLE_ROWS_MAX} shown; csv, json and arrow have all\n"
+                            "{rows} rows, the first {TABLE_ROWS_MAX} shown; the other formats have all\n"
                         ));
                     }
                     rows => text.push_str(&format!("{rows} rows\n")),
@@ -301,7 +312,7 @@ mod tests {
         let mut encoder = Encoder::new(Format::Table, &schema).expect("valid");
         encoder.batch(&batch(vec![None; TABLE_ROWS_MAX + 5])).expect("valid");
         let text = String::from_utf8(encoder.end().expect("valid")).expect("text");
-        assert!(text.ends_with("1005 rows, the first 1000 shown; csv, json and arrow have all\n"), "{text}");
+        assert!(text.ends_with("1005 rows, the first 1000 shown; the other formats have all\n"), "{text}");
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Numbers: every digit, or an error.
 
+use arrow::array::RecordBatch;
 use meter::Unit;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
-use query::Error;
+use query::{Engine, Error, Format, Principal};
 
-use crate::lake::{Stored, Told, ask, check, refused, town};
+use crate::lake::{HOME, Stored, Told, ask, check, limits, refused, town};
 
 #[tokio::test]
 async fn eighteen_decimals_survive_a_sum() {
@@ -19,6 +21,38 @@ async fn eighteen_decimals_survive_a_sum() {
     check(&town, "select sum(quantity * 0.5) from readings where register = 'B1'", "62.5").await;
     check(&town, "select arrow_typeof(sum(quantity)), arrow_typeof(avg(quantity)), arrow_typeof(quantity * 2) from readings group by quantity limit 1",
         "\"Decimal128(38, 18)\",\"Decimal128(38, 18)\",\"Decimal128(38, 18)\"").await;
+}
+
+#[tokio::test]
+async fn a_parquet_answer_is_the_arrow_answer() {
+    let town = town().await;
+    let engine = Engine::new(limits()).expect("starts");
+    let sql = "select *, end - start as length, local_day(start, 'Europe/Dublin') as day from readings";
+    let session = engine.session(Principal { tenant: HOME }, town.clone());
+    let batches = session.query(sql).await.expect("runs").collect().await.expect("answers");
+    let format = Format::from_name("parquet").expect("is known");
+    assert_eq!(format.content_type(), "application/vnd.apache.parquet");
+    for (sql, rows) in [(sql.to_owned(), 6), (format!("{sql} where false"), 0)] {
+        let mut file = tempfile::tempfile().expect("a file");
+        session.query(&sql).await.expect("runs").write(format, &mut file).await.expect("is written");
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("parquet");
+        assert_eq!(reader.schema().fields(), batches[0].schema().fields(), "{sql}");
+        let read: Vec<_> = reader.build().expect("parquet").map(|batch| batch.expect("whole")).collect();
+        assert_eq!(read.iter().map(|batch| batch.num_rows()).sum::<usize>(), rows);
+        for column in ["quantity", "start", "length", "point"].into_iter().filter(|_| rows > 0) {
+            let of = |batches: &[RecordBatch]| {
+                let all = arrow::compute::concat_batches(&batches[0].schema(), batches).expect("alike");
+                let order = all.column_by_name("start").zip(all.column_by_name("channel")).expect("columns");
+                let key = |column: &arrow::array::ArrayRef| arrow::compute::SortColumn {
+                    values: column.clone(),
+                    options: None,
+                };
+                let order = arrow::compute::lexsort_to_indices(&[key(order.0), key(order.1)], None).expect("sorts");
+                arrow::compute::take(all.column_by_name(column).expect("is there"), &order, None).expect("takes")
+            };
+            assert_eq!(&of(&read), &of(&batches), "{column}");
+        }
+    }
 }
 
 #[tokio::test]
