@@ -101,7 +101,13 @@ impl Engine {
     /// The tables of this principal as they are in this snapshot.
     pub fn session(&self, principal: Principal, snapshot: Arc<Snapshot>) -> Session {
         let Principal { tenant } = principal;
-        Session { shared: self.shared.clone(), tenant, snapshot, limits: self.shared.limits.clone(), inexact_is_null: false }
+        Session {
+            shared: self.shared.clone(),
+            tenant,
+            snapshot,
+            limits: self.shared.limits.clone(),
+            inexact_is_null: false,
+        }
     }
 
     /// The queries of this tenant that run, oldest first, with how far they are.

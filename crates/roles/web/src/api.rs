@@ -6,7 +6,7 @@ use ingest::Problem;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{IntoResponses, OpenApi};
 
-use crate::{health, imports, lists, live, sources, sql};
+use crate::{health, imports, lists, live, queries, sources, sql};
 
 /// Whatever is refused is told like this.
 #[derive(IntoResponses)]
@@ -24,6 +24,9 @@ pub(crate) enum Refusals {
     /// There is no such thing for this tenant.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
+    /// It was told to end.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Cancelled(Problem),
     /// It was there and is not kept any more.
     #[response(status = 410, content_type = "application/problem+json")]
     Gone(Problem),
@@ -42,7 +45,7 @@ pub(crate) enum Refusals {
 #[openapi(
     info(title = "Meterhouse", description = "What meters measure: taken in, kept exactly, answered."),
     paths(
-        sql::get, sql::post, lists::readings, lists::channels, lists::latest, lists::refused, imports::list, imports::one,
+        sql::get, sql::post, queries::list, queries::cancel, lists::readings, lists::channels, lists::latest, lists::refused, imports::list, imports::one,
         sources::raw, live::watch, health::healthz, health::readyz, health::metrics, openapi
     ),
     tags(

@@ -5,7 +5,7 @@
 //! with it in sight or told to come back.
 //!
 //! Read: `problem.rs` (how errors are told), `asked.rs` (what every question
-//! shares), `sql.rs` (`/v1/sql`), `paged.rs` (lists, page by page), `rows.rs`
+//! shares), `sql.rs` (`/v1/sql`), `queries.rs` (those that run), `paged.rs` (lists, page by page), `rows.rs`
 //! (their rows), `lists.rs` (readings, channels, latest, refused), `sources.rs`
 //! (raw bytes), `imports.rs`, `live.rs` (what is new), `health.rs` (`/healthz`, `/readyz`, `/metrics`),
 //! `page.rs` (the first page), `api.rs` (all of it described).
@@ -13,6 +13,7 @@
 mod problem;
 mod asked;
 mod sql;
+mod queries;
 mod paged;
 mod rows;
 mod lists;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{delete, get};
 use journal::{Archive, Journal};
 use meter::Sequence;
 use query::Engine;
@@ -97,6 +98,8 @@ pub fn router(parts: Parts) -> Router {
         .route("/page/page.css", get(page::style))
         .route("/page/page.js", get(page::script))
         .route("/v1/sql", get(sql::get).post(sql::post))
+        .route("/v1/queries", get(queries::list))
+        .route("/v1/queries/{id}", delete(queries::cancel))
         .route("/v1/readings", get(lists::readings))
         .route("/v1/channels", get(lists::channels))
         .route("/v1/latest", get(lists::latest))

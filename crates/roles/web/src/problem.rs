@@ -25,6 +25,7 @@ pub(crate) fn of_query(error: &Error) -> Problem {
         Kind::BadInput => "change the query as the detail says",
         Kind::NotAllowed => "send a select; readings come in through /v1/readings and /v1/files",
         Kind::Busy => "send it again shortly",
+        Kind::Conflict => "ask again, if the answer is still wanted",
         _ => "tell the operator; `meterhouse verify` checks what is stored",
     };
     Problem::new(error.kind(), error.code(), cause, next)
@@ -59,6 +60,12 @@ pub(crate) fn path_number(found: Result<Path<u64>, PathRejection>) -> Result<u64
 pub(crate) fn no_record(seq: u64) -> Problem {
     let cause = format!("there is no record {seq}");
     Problem::new(Kind::NotFound, "no_record", cause, "take a number from an acknowledgement, or `seq` of a row")
+}
+
+/// This tenant runs no such query.
+pub(crate) fn no_query(id: u64) -> Problem {
+    let cause = format!("no query {id} runs");
+    Problem::new(Kind::NotFound, "no_query", cause, "it may have ended; GET /v1/queries lists those that run")
 }
 
 /// What came in is known, its bytes are not kept any more.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, stream};
 use ingest::Problem;
@@ -48,6 +48,7 @@ pub(crate) enum AnswerForm {
     Csv,
     Arrow,
     Table,
+    Parquet,
 }
 
 /// A row is an object with the columns that were asked for.
@@ -61,6 +62,9 @@ pub(crate) enum Answered {
 
 /// The longest query, every character of it escaped as `\uNNNN`.
 const BODY_BYTES_MAX: usize = 6 * query::SQL_BYTES_MAX + 64;
+
+/// By which a query is found among those that run.
+const QUERY_ID: HeaderName = HeaderName::from_static("meterhouse-query");
 
 const NAMES: &str = "q, format and wait";
 
@@ -123,6 +127,7 @@ async fn answer(parts: &Parts, tenant: TenantId, sql: &str, wanted: &Parameters)
     asked::wait_for(parts, wanted.wait).await?;
     let session = parts.engine.session(Principal { tenant }, parts.reader.snapshot());
     let rows = session.query(sql).await.map_err(|error| problem::of_query(&error))?;
+    let id = rows.id();
     let mut bytes = Box::pin(query::encode(rows, format));
     // The first rows decide: an error before them still gets its own status.
     let first = match bytes.next().await {
@@ -130,5 +135,6 @@ async fn answer(parts: &Parts, tenant: TenantId, sql: &str, wanted: &Parameters)
         first => first,
     };
     let body = Body::from_stream(stream::iter(first).chain(bytes));
-    Ok(([(header::CONTENT_TYPE, format.content_type())], body).into_response())
+    let headers = [(header::CONTENT_TYPE, format.content_type().to_owned()), (QUERY_ID, id.to_string())];
+    Ok((headers, body).into_response())
 }

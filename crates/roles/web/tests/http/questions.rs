@@ -117,6 +117,38 @@ async fn too_many_questions_at_a_time_are_sent_away_and_a_hang_up_makes_room() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_question_is_listed_and_ended_by_its_own_tenant_only() {
+    let house = House::new().await;
+    let endless = "select count(*) from generate_series(1, 100000000) t(x) cross join generate_series(1, 100000) u(y)";
+    let asking = house.post("/v1/sql", endless);
+    let ending = async {
+        let list = async |token: &str| -> Vec<serde_json::Value> {
+            let listed = house.ask("GET", "/v1/queries", token, "", b"").await;
+            serde_json::from_slice(&listed.body).expect("JSON")
+        };
+        let id = loop {
+            if let [one] = &list(&house.reader).await[..] {
+                assert_eq!(one["sql"], endless);
+                break one["id"].as_u64().expect("a number");
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        assert!(list(&house.neighbour).await.is_empty());
+        let path = format!("/v1/queries/{id}");
+        house.ask("DELETE", &path, &house.neighbour, "", b"").await.expect_problem(404, "no_query");
+        let begun = std::time::Instant::now();
+        assert_eq!(house.ask("DELETE", &path, &house.reader, "", b"").await.status, 204);
+        while !list(&house.reader).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        begun.elapsed()
+    };
+    let (answer, took) = tokio::join!(asking, ending);
+    answer.expect_problem(409, "cancelled");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_came_in_is_shown_to_its_own_tenant_only() {
     let house = House::new().await;
     let content = Content::Bytes(b"as it came".to_vec().into());
