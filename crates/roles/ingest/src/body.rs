@@ -95,6 +95,13 @@ impl Incoming {
         }
     }
 
+    /// As [`Incoming::discard`], but for a sender that was too slow already.
+    pub(crate) async fn discard_after(self, error: &Error) {
+        if !matches!(error, Error::Slow { .. }) {
+            self.discard().await;
+        }
+    }
+
     /// Reads and forgets what is on its way, within limits: a peer that is cut
     /// off while it writes may never see why.
     pub(crate) async fn discard(mut self) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use host::Kind;
-use parse::protobuf::EnvelopeError;
+use parse::{json, protobuf};
 
 use crate::limits::{EXPANDED_RATIO_MAX, FILE_NAME_BYTES_MAX};
 
@@ -35,7 +35,9 @@ pub enum Error {
     #[error("{received} bytes of the body came in {} s, which is too slow", waited.as_secs())]
     Slow { received: u64, waited: Duration },
     #[error(transparent)]
-    Envelope(#[from] EnvelopeError),
+    Envelope(#[from] protobuf::EnvelopeError),
+    #[error(transparent)]
+    Json(#[from] json::EnvelopeError),
     #[error("file name {found:?} must be 1 to {FILE_NAME_BYTES_MAX} bytes without control characters")]
     FileName { found: String },
     #[error(
@@ -72,6 +74,7 @@ impl Error {
             | Error::BrokeOff { .. }
             | Error::Slow { .. }
             | Error::Envelope(_)
+            | Error::Json(_)
             | Error::FileName { .. }
             | Error::Format { .. }
             | Error::FileEncoding

@@ -76,9 +76,7 @@ async fn take_in(intake: &Arc<Intake>, request: Request) -> Result<Response> {
     let (content, sha256) = match receive(intake, &mut incoming, &mut permit).await {
         Ok(received) => received,
         Err(error) => {
-            if !matches!(error, Error::Slow { .. }) {
-                incoming.discard().await;
-            }
+            incoming.discard_after(&error).await;
             return Err(error);
         }
     };

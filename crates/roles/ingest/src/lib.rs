@@ -8,10 +8,10 @@
 //! Read: `limits.rs`, `error.rs` (what can go wrong), `problem.rs` (how it is
 //! told), `identify.rs` (who asks), `admission.rs` (how much at once),
 //! `body.rs` (bytes off the wire), `expand.rs`, `receipt.rs` (what is refused in
-//! a body taken in), `metrics.rs`, `intake.rs` (into the journal),
-//! `readings.rs` and `files.rs` (the two requests), `api.rs` (as they are
-//! described), `http.rs` (routes and
-//! connections), `http/stall.rs`.
+//! a body taken in), `form.rs` (what it is written in), `metrics.rs`, `intake.rs`
+//! (into the journal), `whole.rs` (all of this in order, for a body that is held
+//! whole), `readings.rs` and `files.rs` (the two requests), `api.rs` (as they are
+//! described), `http.rs` (routes and connections), `http/stall.rs`.
 
 mod limits;
 mod error;
@@ -21,8 +21,10 @@ mod admission;
 mod body;
 mod expand;
 mod receipt;
+mod form;
 mod metrics;
 mod intake;
+mod whole;
 mod readings;
 mod files;
 mod api;

@@ -129,8 +129,14 @@ impl From<Error> for Problem {
                 let next = "send one `meterhouse.v1.Request`, see schemas/ and the byte named here";
                 Problem { byte: Some(error.byte as u64), ..new("envelope", next) }
             }
-            Error::ContentType { .. } => new("content_type", "send `Content-Type: application/x-protobuf`")
-                .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+            Error::Json(error) => {
+                let next = "send requests as JSON, see docs/reference/formats.md and the byte named here";
+                Problem { byte: Some(error.byte as u64), ..new("envelope", next) }
+            }
+            Error::ContentType { .. } => {
+                let next = "send `Content-Type: application/x-protobuf`, `application/json` or `application/x-ndjson`";
+                new("content_type", next).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+            }
             Error::ContentEncoding { .. } => new("content_encoding", "send it as `identity`, `gzip` or `zstd`")
                 .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE),
             Error::Empty => new("body_empty", "send at least one container, or nothing at all"),

@@ -1,8 +1,7 @@
 //! What is told about a body that was taken in: how much of it can be read,
 //! and what in it is refused and why.
 
-use meter::{Event, Reading, Refusal, Sequence, Sink, Timestamp};
-use parse::protobuf::{self, EnvelopeError, Limits};
+use meter::{Event, Reading, Refusal, Sink};
 use serde::Serialize;
 
 use crate::limits::REFUSED_LISTED_MAX;
@@ -11,7 +10,7 @@ use crate::limits::REFUSED_LISTED_MAX;
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Receipt {
     /// Where it stands in the journal; a query can wait for it.
-    sequence: u64,
+    pub(crate) sequence: u64,
     #[schema(format = DateTime)]
     received_at: String,
     /// Measurements that can be read. Duplicates of stored ones are among them.
@@ -31,32 +30,35 @@ pub(crate) struct Refused {
 }
 
 impl Receipt {
-    /// Reads the body as `process` will, with the same limits, and keeps nothing.
-    pub(crate) fn of(body: &[u8], sequence: Sequence, received_at: Timestamp) -> Result<Receipt, EnvelopeError> {
-        let mut listing = Listing::default();
-        let tally = protobuf::read(body, Limits::received_at(received_at), &mut listing)?;
-        Ok(Receipt {
-            sequence: sequence.0,
-            received_at: received_at.to_string(),
-            accepted_measurements: tally.readings,
+    /// For a body of which the journal says where it stands.
+    pub(crate) fn new(appended: &journal::Receipt, listing: Listing) -> Receipt {
+        Receipt {
+            sequence: appended.sequence.0,
+            received_at: appended.received_at.to_string(),
+            accepted_measurements: listing.accepted,
             refused: listing.refused,
-            refused_total: tally.refused,
-        })
+            refused_total: listing.refused_total,
+        }
     }
 }
 
-/// Forgets readings and keeps the first refusals.
+/// Counts, forgets readings and keeps the first refusals.
 #[derive(Default)]
-struct Listing {
+pub(crate) struct Listing {
+    pub(crate) accepted: u64,
     refused: Vec<Refused>,
+    pub(crate) refused_total: u64,
 }
 
 impl Sink for Listing {
-    fn reading(&mut self, _: Reading<'_>) {}
+    fn reading(&mut self, _: Reading<'_>) {
+        self.accepted += 1;
+    }
 
     fn event(&mut self, _: Event<'_>) {}
 
     fn refused(&mut self, refusal: Refusal<'_>) {
+        self.refused_total += 1;
         if self.refused.len() < REFUSED_LISTED_MAX {
             let (place, code, reason) = (refusal.place.to_string(), refusal.code.to_owned(), refusal.reason.to_owned());
             self.refused.push(Refused { place, code, reason });

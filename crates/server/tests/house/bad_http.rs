@@ -61,7 +61,9 @@ fn bad_requests_are_answered_and_leave_nothing() {
     let before = memory_peak_bytes(server.child.id()).expect("it runs");
 
     let post = |more: &str, body: &[u8]| server.post("/v1/readings", more, body).expect("an answer");
-    post("Content-Type: application/json\r\n", b"{}").expect_problem(415, "content_type");
+    post("Content-Type: text/csv\r\n", b"a,b").expect_problem(415, "content_type");
+    post("Content-Type: application/json\r\n", b"{}").expect_problem(400, "envelope");
+    post("Content-Type: application/json\r\n", &b"[".repeat(8 << 20)).expect_problem(400, "envelope");
     post(PROTOBUF, b"\xff\xfe protobuf it is not").expect_problem(400, "envelope");
     post(PROTOBUF, &body("b")[..20]).expect_problem(400, "envelope");
     post(PROTOBUF, b"").expect_problem(400, "body_empty");

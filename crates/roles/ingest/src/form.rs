@@ -1,0 +1,69 @@
+//! The forms that readings come in: what says which it is, what makes a body
+//! unreadable as a whole, and how much of one can be read.
+
+use axum::http::{HeaderMap, header};
+use parse::protobuf::{self, Limits};
+use parse::{Format, json};
+
+use crate::receipt::Listing;
+use crate::{Error, Result};
+
+/// The names protobuf goes by; there is no registered one.
+const PROTOBUF: [&str; 4] =
+    ["application/x-protobuf", "application/protobuf", "application/vnd.google.protobuf", "application/octet-stream"];
+
+/// Requests as JSON, one or several; that they may follow one another has no registered name.
+const JSON: [&str; 3] = ["application/json", "application/x-ndjson", "application/ndjson"];
+
+/// How the readings in a body are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Protobuf,
+    Json,
+}
+
+impl Form {
+    /// What `Content-Type` says.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Form> {
+        let found = headers.get(header::CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let found = found.unwrap_or_default();
+        let plain = found.split(';').next().unwrap_or_default().trim();
+        let is_among = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(plain));
+        if is_among(&PROTOBUF) {
+            return Ok(Form::Protobuf);
+        }
+        if is_among(&JSON) {
+            return Ok(Form::Json);
+        }
+        Err(Error::ContentType { found: found.chars().take(100).collect() })
+    }
+
+    /// What the journal is told.
+    pub(crate) fn format(self) -> Format {
+        match self {
+            Form::Protobuf => Format::Protobuf,
+            Form::Json => Format::Json,
+        }
+    }
+
+    /// Makes sure that a body, which is not empty, can be read as a whole.
+    pub(crate) fn check(self, body: &[u8]) -> Result<()> {
+        match self {
+            Form::Protobuf => drop(protobuf::check(body)?),
+            Form::Json => drop(json::check(body)?),
+        }
+        Ok(())
+    }
+
+    /// Reads a body as `process` will, and keeps what is refused.
+    pub(crate) fn list(self, body: &[u8], limits: Limits) -> Result<Listing> {
+        let mut listing = Listing::default();
+        let tally = match self {
+            Form::Protobuf => protobuf::read(body, limits, &mut listing)?,
+            Form::Json => json::read(body, limits, &mut listing)?,
+        };
+        // A container refused as a whole counts all of its own.
+        (listing.accepted, listing.refused_total) = (tally.readings, tally.refused);
+        Ok(listing)
+    }
+}
