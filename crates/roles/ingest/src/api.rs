@@ -2,11 +2,19 @@
 
 use utoipa::{IntoResponses, OpenApi};
 
-use crate::{Problem, files, readings};
+use crate::{Problem, files, influx, readings};
 
 /// The part of the description that is about the doors; the web role adds its own.
 #[derive(OpenApi)]
-#[openapi(paths(readings::post, files::post))]
+#[openapi(paths(
+    readings::post,
+    files::post,
+    influx::write_v1,
+    influx::write_v2,
+    influx::query,
+    influx::ping,
+    influx::health
+))]
 pub struct Doors;
 
 /// Whatever is refused is told like this.

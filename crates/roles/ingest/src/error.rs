@@ -38,6 +38,14 @@ pub enum Error {
     Envelope(#[from] protobuf::EnvelopeError),
     #[error(transparent)]
     Json(#[from] json::EnvelopeError),
+    #[error("the body is no text in UTF-8 at byte {byte}, and no line of it can be read")]
+    NotText { byte: u64 },
+    #[error("precision {found:?} is none of n, ns, u, us, ms, s, m and h")]
+    Precision { found: String },
+    #[error("the parameters in the query cannot be read, or one stands there twice")]
+    Parameters,
+    #[error("statement {found:?} is not CREATE DATABASE, the only one that is answered here")]
+    Statement { found: String },
     #[error("file name {found:?} must be 1 to {FILE_NAME_BYTES_MAX} bytes without control characters")]
     FileName { found: String },
     #[error(
@@ -75,6 +83,10 @@ impl Error {
             | Error::Slow { .. }
             | Error::Envelope(_)
             | Error::Json(_)
+            | Error::NotText { .. }
+            | Error::Precision { .. }
+            | Error::Parameters
+            | Error::Statement { .. }
             | Error::FileName { .. }
             | Error::Format { .. }
             | Error::FileEncoding

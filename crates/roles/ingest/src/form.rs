@@ -2,6 +2,7 @@
 //! unreadable as a whole, and how much of one can be read.
 
 use axum::http::{HeaderMap, header};
+use meter::Timestamp;
 use parse::protobuf::{self, Limits};
 use parse::{Format, json};
 
@@ -20,7 +21,14 @@ const JSON: [&str; 3] = ["application/json", "application/x-ndjson", "applicatio
 pub(crate) enum Form {
     Protobuf,
     Json,
+    /// InfluxDB's line protocol; the precision is one that the parser knows.
+    Line {
+        precision: &'static str,
+    },
 }
+
+/// When a body is only tried: a line without a time needs one, and none is in the future.
+const LATE: Timestamp = Timestamp(4_102_444_800_000_000);
 
 impl Form {
     /// What `Content-Type` says.
@@ -43,6 +51,9 @@ impl Form {
         match self {
             Form::Protobuf => Format::Protobuf,
             Form::Json => Format::Json,
+            Form::Line { precision } => {
+                Format::from_name(&format!("line?precision={precision}")).expect("the parser knows each precision")
+            }
         }
     }
 
@@ -51,6 +62,20 @@ impl Form {
         match self {
             Form::Protobuf => drop(protobuf::check(body)?),
             Form::Json => drop(json::check(body)?),
+            Form::Line { .. } => self.check_lines(body)?,
+        }
+        Ok(())
+    }
+
+    /// A word in another encoding costs its line, as process reads it; bytes of
+    /// which no line can be read are no text at all.
+    fn check_lines(self, body: &[u8]) -> Result<()> {
+        if body.trim_ascii().is_empty() {
+            return Err(Error::Empty);
+        }
+        let Err(error) = std::str::from_utf8(body) else { return Ok(()) };
+        if self.list(body, Limits::received_at(LATE))?.is_nothing() {
+            return Err(Error::NotText { byte: error.valid_up_to() as u64 });
         }
         Ok(())
     }
@@ -61,6 +86,11 @@ impl Form {
         let tally = match self {
             Form::Protobuf => protobuf::read(body, limits, &mut listing)?,
             Form::Json => json::read(body, limits, &mut listing)?,
+            Form::Line { .. } => {
+                let read = parse::read(self.format(), body, limits, &mut listing);
+                read.map_err(|error| Error::Task(error.to_string()))?;
+                return Ok(listing);
+            }
         };
         // A container refused as a whole counts all of its own.
         (listing.accepted, listing.refused_total) = (tally.readings, tally.refused);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::post;
+use axum::routing::{get, post};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 
-use crate::{Intake, Limits, Metrics, files, readings};
+use crate::{Intake, Limits, Metrics, files, influx, readings};
 use stall::Stall;
 
 /// Out of descriptors or memory: the next try comes after this.
@@ -40,7 +40,15 @@ pub struct Drained {
 /// The requests of this door. The caller adds its own routes and the fallbacks
 /// for methods and paths nobody serves.
 pub fn router(intake: Arc<Intake>) -> Router {
-    Router::new().route("/v1/readings", post(readings::post)).route("/v1/files", post(files::post)).with_state(intake)
+    Router::new()
+        .route("/v1/readings", post(readings::post))
+        .route("/v1/files", post(files::post))
+        .route("/write", post(influx::write_v1))
+        .route("/api/v2/write", post(influx::write_v2))
+        .route("/query", post(influx::query))
+        .route("/ping", get(influx::ping))
+        .route("/health", get(influx::health))
+        .with_state(intake)
 }
 
 /// Answers with `router` whoever connects, until `stop` ends; then no one new,

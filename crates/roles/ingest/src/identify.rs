@@ -11,6 +11,15 @@ use crate::{Error, Result};
 /// answers HTTP.
 pub async fn identify(authenticator: &Arc<Authenticator>, headers: &HeaderMap, needs: Scope) -> Result<Principal> {
     let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    identify_text(authenticator, authorization, needs).await
+}
+
+/// As [`identify`], with the header's text.
+pub(crate) async fn identify_text(
+    authenticator: &Arc<Authenticator>,
+    authorization: Option<&str>,
+    needs: Scope,
+) -> Result<Principal> {
     if let Some(known) = authenticator.cached(authorization, needs) {
         return Ok(known?);
     }

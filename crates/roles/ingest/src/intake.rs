@@ -11,7 +11,8 @@ use registry::{Authenticator, Principal, Scope};
 use tokio::sync::watch;
 
 use crate::admission::{Admission, Permit};
-use crate::{Error, Limits, Metrics, Problem, Result, identify};
+use crate::identify::{identify, identify_text};
+use crate::{Error, Limits, Metrics, Problem, Result};
 
 /// What the doors work with.
 pub struct Parts {
@@ -71,6 +72,11 @@ impl Intake {
         identify(&self.parts.authenticator, headers, Scope::Write).await
     }
 
+    /// As [`Intake::writer`], where the token does not stand in a header of our own kind.
+    pub(crate) async fn bearer(&self, authorization: Option<String>) -> Result<Principal> {
+        identify_text(&self.parts.authenticator, authorization.as_deref(), Scope::Write).await
+    }
+
     pub(crate) fn admit(&self, tenant: TenantId, bytes: u64) -> Result<Permit> {
         self.admission.admit(tenant, bytes)
     }
@@ -87,7 +93,12 @@ impl Intake {
 
     /// Counts and logs an answer; notices when the journal is gone.
     pub(crate) fn answer(&self, outcome: Result<Response>) -> Response {
-        let response = outcome.unwrap_or_else(|error| self.refuse(error).into_response());
+        self.answer_in(outcome, Problem::into_response)
+    }
+
+    /// As [`Intake::answer`], for clients that are told in a form of their own.
+    pub(crate) fn answer_in(&self, outcome: Result<Response>, tell: impl FnOnce(Problem) -> Response) -> Response {
+        let response = outcome.unwrap_or_else(|error| tell(self.refuse(error)));
         self.metrics.answered(response.status());
         response
     }

@@ -28,6 +28,9 @@ pub const FILE_NAME_BYTES_MAX: usize = 512;
 /// What a request counts at least, however small its body: buffers, headers, a task.
 pub const REQUEST_BYTES_MIN: u64 = 64 << 10;
 
+/// A statement that is sent to make a database.
+pub(crate) const STATEMENT_BYTES_MAX: u64 = 4 << 10;
+
 /// What is left of a refused body is read and thrown away, so that its sender
 /// gets to read the answer: so much, and for so long.
 pub(crate) const DISCARD_BYTES_MAX: u64 = 16 << 20;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 
 /// Answers are counted by these; any other counts as 500.
-const STATUSES: [u16; 12] = [200, 400, 401, 403, 404, 408, 409, 413, 415, 429, 500, 503];
+const STATUSES: [u16; 13] = [200, 204, 400, 401, 403, 404, 408, 409, 413, 415, 429, 500, 503];
 
 /// Bounds of the append histogram in milliseconds; a disk's fsync lies between.
 const APPEND_BOUNDS_MS: [u64; 9] = [1, 2, 5, 10, 20, 50, 100, 500, 2_000];

@@ -121,64 +121,90 @@ impl From<registry::Error> for Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        let (cause, kind, fatal) = (error.to_string(), error.kind(), error.is_fatal());
-        let new = |code, next: &str| Problem::new(kind, code, cause.clone(), next);
+        let (kind, cause) = (error.kind(), error.to_string());
         match error {
             Error::Registry(error) => Problem::from(error),
-            Error::Envelope(error) => {
-                let next = "send one `meterhouse.v1.Request`, see schemas/ and the byte named here";
-                Problem { byte: Some(error.byte as u64), ..new("envelope", next) }
-            }
-            Error::Json(error) => {
-                let next = "send requests as JSON, see docs/reference/formats.md and the byte named here";
-                Problem { byte: Some(error.byte as u64), ..new("envelope", next) }
-            }
-            Error::ContentType { .. } => {
-                let next = "send `Content-Type: application/x-protobuf`, `application/json` or `application/x-ndjson`";
-                new("content_type", next).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-            }
-            Error::ContentEncoding { .. } => new("content_encoding", "send it as `identity`, `gzip` or `zstd`")
-                .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE),
-            Error::Empty => new("body_empty", "send at least one container, or nothing at all"),
-            Error::TooLarge { .. } => new("body_too_large", "send several smaller bodies, or a file to /v1/files")
-                .with_status(StatusCode::PAYLOAD_TOO_LARGE),
-            Error::ExpandsTooFar { .. } => {
-                new("body_expands_too_far", "send several smaller bodies").with_status(StatusCode::PAYLOAD_TOO_LARGE)
-            }
-            Error::Bomb { .. } => new("body_ratio", "send it uncompressed, or as several bodies")
-                .with_status(StatusCode::PAYLOAD_TOO_LARGE),
-            Error::Damaged { expanded, .. } => {
-                let next = "compress it again and send it whole";
-                Problem { byte: Some(expanded), ..new("body_damaged", next) }
-            }
-            Error::BrokeOff { received, .. } => {
-                Problem { byte: Some(received), ..new("body_broke_off", "send it again, whole") }
-            }
-            Error::Slow { .. } => new("body_too_slow", "send it again in smaller bodies, or over a faster line")
-                .with_status(StatusCode::REQUEST_TIMEOUT),
-            Error::FileName { .. } => new("file_name", "name the file: POST /v1/files?name=meter.csv"),
-            Error::Format { .. } => new("file_format", "leave `format` out, or send `auto` or the name of a format"),
-            Error::FileEncoding => {
-                new("content_encoding", "send it as `identity`").with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-            }
-            Error::FileTooLarge { .. } => new("file_too_large", "split the file, or import it where the data lies")
-                .with_status(StatusCode::PAYLOAD_TOO_LARGE),
-            Error::InFlight { .. } => new("busy", "send it again after the time in Retry-After"),
-            Error::TenantInFlight { .. } => {
-                new("tenant_busy", "send less at once; again after the time in Retry-After")
-                    .with_status(StatusCode::TOO_MANY_REQUESTS)
-            }
-            Error::Journal(_) if kind == Kind::Busy => {
-                new("journal_busy", "keep it and send it again after the time in Retry-After")
-            }
-            Error::Journal(_) if fatal => {
-                let next = "keep it and send it again once the operator has restarted the server";
-                Problem::new(kind, "journal_stopped", "the journal has stopped", next)
-                    .with_status(StatusCode::SERVICE_UNAVAILABLE)
-            }
-            Error::Journal(_) => new("journal", "ask the operator to look at the log"),
+            Error::Journal(_) => of_journal(kind, cause, error.is_fatal()),
             Error::Task(_) => Problem::new(kind, "bug", "the server made a mistake", "keep it and tell the operator"),
+            _ => {
+                let (code, next) = words(&error);
+                let problem = Problem { byte: byte(&error), ..Problem::new(kind, code, cause, next) };
+                let status = refined_status(&error).unwrap_or(problem.status);
+                problem.with_status(status)
+            }
         }
+    }
+}
+
+fn of_journal(kind: Kind, cause: String, is_fatal: bool) -> Problem {
+    if kind == Kind::Busy {
+        return Problem::new(kind, "journal_busy", cause, "keep it and send it again after the time in Retry-After");
+    }
+    if is_fatal {
+        let next = "keep it and send it again once the operator has restarted the server";
+        let problem = Problem::new(kind, "journal_stopped", "the journal has stopped", next);
+        return problem.with_status(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    Problem::new(kind, "journal", cause, "ask the operator to look at the log")
+}
+
+/// The code, and what to do.
+fn words(error: &Error) -> (&'static str, &'static str) {
+    match error {
+        Error::Envelope(_) => ("envelope", "send one `meterhouse.v1.Request`, see schemas/ and the byte named here"),
+        Error::Json(_) => ("envelope", "send requests as JSON, see docs/reference/formats.md and the byte named here"),
+        Error::NotText { .. } => {
+            ("not_text", "send lines in UTF-8; if they are compressed, say so in Content-Encoding")
+        }
+        Error::Precision { .. } => ("precision", "say what times count, such as `precision=s`"),
+        Error::Parameters => ("parameter", "write each parameter once, percent-encoded"),
+        Error::Statement { .. } => ("influxql", "ask in SQL: POST /v1/sql"),
+        Error::ContentType { .. } => (
+            "content_type",
+            "send `Content-Type: application/x-protobuf`, `application/json` or `application/x-ndjson`",
+        ),
+        Error::ContentEncoding { .. } => ("content_encoding", "send it as `identity`, `gzip` or `zstd`"),
+        Error::Empty => ("body_empty", "send at least one reading, or nothing at all"),
+        Error::TooLarge { .. } => ("body_too_large", "send several smaller bodies, or a file to /v1/files"),
+        Error::ExpandsTooFar { .. } => ("body_expands_too_far", "send several smaller bodies"),
+        Error::Bomb { .. } => ("body_ratio", "send it uncompressed, or as several bodies"),
+        Error::Damaged { .. } => ("body_damaged", "compress it again and send it whole"),
+        Error::BrokeOff { .. } => ("body_broke_off", "send it again, whole"),
+        Error::Slow { .. } => ("body_too_slow", "send it again in smaller bodies, or over a faster line"),
+        Error::FileName { .. } => ("file_name", "name the file: POST /v1/files?name=meter.csv"),
+        Error::Format { .. } => ("file_format", "leave `format` out, or send `auto` or the name of a format"),
+        Error::FileEncoding => ("content_encoding", "send it as `identity`"),
+        Error::FileTooLarge { .. } => ("file_too_large", "split the file, or import it where the data lies"),
+        Error::InFlight { .. } => ("busy", "send it again after the time in Retry-After"),
+        Error::TenantInFlight { .. } => ("tenant_busy", "send less at once; again after the time in Retry-After"),
+        Error::Registry(_) | Error::Journal(_) | Error::Task(_) => ("bug", "keep it and tell the operator"),
+    }
+}
+
+/// Where the protocol has a better word than the kind's.
+fn refined_status(error: &Error) -> Option<StatusCode> {
+    match error {
+        Error::ContentType { .. } | Error::ContentEncoding { .. } | Error::FileEncoding => {
+            Some(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+        }
+        Error::TooLarge { .. } | Error::ExpandsTooFar { .. } | Error::Bomb { .. } | Error::FileTooLarge { .. } => {
+            Some(StatusCode::PAYLOAD_TOO_LARGE)
+        }
+        Error::Slow { .. } => Some(StatusCode::REQUEST_TIMEOUT),
+        Error::TenantInFlight { .. } => Some(StatusCode::TOO_MANY_REQUESTS),
+        _ => None,
+    }
+}
+
+/// In the decompressed body, where one is known.
+fn byte(error: &Error) -> Option<u64> {
+    match error {
+        Error::Envelope(error) => Some(error.byte as u64),
+        Error::Json(error) => Some(error.byte as u64),
+        Error::NotText { byte } => Some(*byte),
+        Error::Damaged { expanded, .. } => Some(*expanded),
+        Error::BrokeOff { received, .. } => Some(*received),
+        _ => None,
     }
 }
 

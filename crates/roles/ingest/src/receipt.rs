@@ -46,8 +46,16 @@ impl Receipt {
 #[derive(Default)]
 pub(crate) struct Listing {
     pub(crate) accepted: u64,
+    events: u64,
     refused: Vec<Refused>,
     pub(crate) refused_total: u64,
+}
+
+impl Listing {
+    /// Whether nothing could be read.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.accepted + self.events == 0
+    }
 }
 
 impl Sink for Listing {
@@ -55,7 +63,9 @@ impl Sink for Listing {
         self.accepted += 1;
     }
 
-    fn event(&mut self, _: Event<'_>) {}
+    fn event(&mut self, _: Event<'_>) {
+        self.events += 1;
+    }
 
     fn refused(&mut self, refusal: Refusal<'_>) {
         self.refused_total += 1;

@@ -1,7 +1,8 @@
 //! The HTTP door over real sockets, with a real journal beneath.
 //!
 //! Read: `door/house.rs` (the house and a plain client), `door/readings.rs`
-//! (bodies good and bad), `door/json.rs`, `door/files.rs`, `door/trouble.rs` (disks and power),
+//! (bodies good and bad), `door/json.rs`, `door/influx.rs`, `door/files.rs`,
+//! `door/trouble.rs` (disks and power),
 //! `door/connections.rs` (slow, many, large, and the end).
 
 #[path = "door/connections.rs"]
@@ -10,6 +11,8 @@ mod connections;
 mod files;
 #[path = "door/house.rs"]
 mod house;
+#[path = "door/influx.rs"]
+mod influx;
 #[path = "door/json.rs"]
 mod json;
 #[path = "door/readings.rs"]

@@ -4,6 +4,7 @@
 //! Chunks are cut by what a record says alone (items and months, below), never
 //! by time or load: a replay cuts the same record at the same places.
 
+use journal::Door;
 use meter::{ChannelId, DeviceId, Place, ReadingType, Row, Sequence, Span, TenantId, Timestamp};
 use store::Position;
 
@@ -27,10 +28,24 @@ pub struct Source {
     pub format: String,
     pub object: String,
     pub message_id: String,
-    /// Known for files; messages are not hashed.
+    /// Known for files, and for messages too large for the journal.
     pub sha256: Option<[u8; 32]>,
     pub bytes: i64,
     pub received_at: Timestamp,
+}
+
+impl Source {
+    /// A body with a name is a file, by whichever door it came. Only a file that
+    /// comes again is dropped whole: two messages without times may say the same
+    /// and mean two moments.
+    pub fn is_file(&self) -> bool {
+        Source::is_of_file(self.door, &self.object)
+    }
+
+    /// As [`Source::is_file`].
+    pub fn is_of_file(door: i8, object: &str) -> bool {
+        door == Door::File.code() as i8 || !object.is_empty()
+    }
 }
 
 /// A channel seen for the first time.

@@ -13,7 +13,7 @@ use store::{Lake, Latest, Position, ScanRequest, ScanTable, SharedWords, Snapsho
 
 use crate::Error;
 use crate::checkpoint::{self, Channels, Checkpoint};
-use crate::chunk::{NewChannel, NewDevice};
+use crate::chunk::{NewChannel, NewDevice, Source};
 use crate::coverage::Coverage;
 use crate::judge::standing;
 use crate::messages::MessagesSeen;
@@ -84,10 +84,11 @@ fn devices(batch: &RecordBatch, names: &mut Names) {
 
 fn sources(batch: &RecordBatch, files: &mut FilesSeen) {
     let (sequence, tenant) = (batch.column(0).as_primitive::<Int64Type>(), batch.column(3).as_primitive::<Int32Type>());
+    let (doors, objects) = (batch.column(4).as_primitive::<Int8Type>(), batch.column(6).as_string::<i32>());
     let hashes = batch.column(8).as_binary::<i32>();
     for row in 0..batch.num_rows() {
-        let Some(hash) = hashes.is_valid(row).then(|| hashes.value(row)).and_then(|h| <&[u8; 32]>::try_from(h).ok())
-        else {
+        let is_file = hashes.is_valid(row) && Source::is_of_file(doors.value(row), objects.value(row));
+        let Some(hash) = is_file.then(|| hashes.value(row)).and_then(|h| <&[u8; 32]>::try_from(h).ok()) else {
             continue;
         };
         files.insert(TenantId(tenant.value(row)), hash, Sequence(sequence.value(row) as u64));

@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader, Cursor};
 use std::sync::Arc;
 
-use journal::{Archive, Content, Door, Journal, Record};
+use journal::{Archive, Content, Journal, Record};
 use meter::Sequence;
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
@@ -121,8 +121,7 @@ fn open(record: Record, archive: &Archive) -> Result<(Source, Box<dyn BufRead>),
             (Some(sha256), size, Box::new(BufReader::with_capacity(ARCHIVE_BUFFER_BYTES, file)))
         }
         Content::Bytes(bytes) => {
-            // A body with a name is a file, by whichever door it came.
-            let is_file = body.door == Door::File || !body.object.is_empty();
+            let is_file = Source::is_of_file(body.door.code() as i8, &body.object);
             let sha256 = is_file.then(|| Sha256::digest(&bytes).into());
             (sha256, bytes.len() as u64, Box::new(Cursor::new(bytes)))
         }

@@ -60,7 +60,7 @@ pub struct Understander {
 impl Understander {
     /// Reads one record's `input` to its end and hands its chunks on.
     pub fn record(&mut self, source: Source, input: impl BufRead, out: &mut impl Chunks) -> Result<(), Error> {
-        if let Some(sha256) = &source.sha256 {
+        if let Some(sha256) = source.sha256.as_ref().filter(|_| source.is_file()) {
             let earlier = self.files.earlier(source.tenant, sha256, source.sequence);
             self.files.insert(source.tenant, sha256, source.sequence);
             if earlier.is_some() {

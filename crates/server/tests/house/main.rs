@@ -11,4 +11,5 @@ mod answering;
 mod rest;
 mod bad_input;
 mod bad_http;
+mod lines;
 mod full_disk;

@@ -243,17 +243,21 @@ fn every_request_of_the_description_is_answered_as_it_says() {
             let reply = request(&server, &api, path, method, operation);
             let said = &operation["responses"][reply.status.to_string()];
             assert!(said.is_object(), "{method} {path} answers {} and does not say so: {reply:?}", reply.status);
-            let kind = reply.head.lines().find_map(|line| line.strip_prefix("content-type: ")).expect("a type");
+            asked += 1;
+            let kind = reply.head.lines().find_map(|line| line.strip_prefix("content-type: "));
+            let Some(kind) = kind else {
+                assert!(reply.status == 204 && said["content"].is_null(), "{method} {path}: no type in {reply:?}");
+                continue;
+            };
             let plain = kind.split(';').next().expect("first");
             assert!(said["content"].get(plain).is_some(), "{method} {path}: {kind} is not among {}", said["content"]);
             if plain == "application/json" && reply.status == 200 {
                 let body: Value = serde_json::from_str(&reply.body).expect("JSON");
                 check(&api, &said["content"][plain]["schema"], &body, &format!("{method} {path}"));
             }
-            asked += 1;
         }
     }
-    assert!(asked >= 14, "{asked} requests only");
+    assert!(asked >= 20, "{asked} requests only");
     server.stop();
 }
 

@@ -187,6 +187,11 @@ pub fn nem12(value: &str, updated: &str) -> String {
 
 /// Files of others, where they are present.
 pub fn shared(folder: &str) -> Option<Vec<PathBuf>> {
+    shared_as(folder, "csv")
+}
+
+/// The same, by the ending of their names.
+pub fn shared_as(folder: &str, ending: &str) -> Option<Vec<PathBuf>> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(folder);
     let Ok(entries) = std::fs::read_dir(&dir) else {
         eprintln!("skipped: {} is not present", dir.display());
@@ -194,7 +199,7 @@ pub fn shared(folder: &str) -> Option<Vec<PathBuf>> {
     };
     let mut files: Vec<PathBuf> = entries
         .map(|entry| entry.expect("readable").path())
-        .filter(|path| path.extension().is_some_and(|e| e == "csv") && !path.to_string_lossy().contains(".expected."))
+        .filter(|path| path.extension().is_some_and(|e| e == ending) && !path.to_string_lossy().contains(".expected."))
         .collect();
     files.sort();
     Some(files)
