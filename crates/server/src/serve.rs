@@ -78,6 +78,7 @@ impl Server {
         let intake = Intake::new(ingest::Parts {
             journal: front.journal.clone(),
             archive: front.archive.clone(),
+            uploads: wire::uploads(&front, settings)?,
             authenticator: authenticator.clone(),
             clock: front.clock.clone(),
             limits: limits.clone(),
@@ -120,6 +121,7 @@ impl Server {
             closes.send_replace(true);
         };
         let metrics = intake.metrics().clone();
+        let tending = tokio::spawn(ingest::tend(intake.clone()));
         let served = http::serve(listener, router, &limits, metrics, until);
         tokio::select! {
             drained = served => info!(finished = drained.finished, cut = drained.cut, "requests drained"),
@@ -129,6 +131,7 @@ impl Server {
                 anyhow::bail!("the process role stopped by itself");
             }
         }
+        tending.abort();
         if let Some(why) = broken.borrow().clone() {
             error!(%why, "the journal stopped; what was acknowledged is kept, restart to go on");
             anyhow::bail!("the journal stopped: {why}");

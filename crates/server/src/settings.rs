@@ -17,6 +17,7 @@ const DEFAULTS: &str = include_str!("default.toml");
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub server: Server,
+    pub uploads: Uploads,
     pub log: Log,
     pub journal: Journal,
     pub process: Process,
@@ -29,6 +30,14 @@ pub struct Settings {
 pub struct Server {
     pub http_listen: SocketAddr,
     pub drain_wait_max_ms: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Uploads {
+    pub open_max: usize,
+    pub bytes_max: u64,
+    pub expire_ms: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]

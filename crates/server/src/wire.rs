@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use host::{Clock, Disk, Entropy, Lock, OsEntropy, RealDisk, SystemClock};
+use ingest::{UploadSettings, Uploads};
 use journal::{Archive, Journal, Local};
 use meter::TenantId;
 use process::{Lessor, Live, MaintainSettings, Parts, Progress, Until};
@@ -115,7 +116,9 @@ pub struct Running {
 
 /// What is left of a house once its lake works in the process role.
 pub struct Front {
+    pub disk: Arc<dyn Disk>,
     pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
     pub registry: Arc<dyn Registry>,
     pub journal: Arc<Local>,
     pub archive: Arc<Archive>,
@@ -128,7 +131,7 @@ pub struct Front {
 
 /// Starts the process role, which works `until` then unless it is told otherwise.
 pub fn start(house: House, settings: &Settings, until: Until) -> (Front, Running) {
-    let House { disk, clock, entropy: _, registry, journal, archive, lake, lock } = house;
+    let House { disk, clock, entropy, registry, journal, archive, lake, lock } = house;
     let (stop, stopped) = watch::channel(until);
     let (progress_in, progress) = watch::channel(Progress::default());
     let reader = lake.reader();
@@ -138,14 +141,15 @@ pub fn start(house: House, settings: &Settings, until: Until) -> (Front, Running
         archive: archive.clone(),
         lake,
         lessor: Box::new(RegistryLessor { registry: registry.clone() }),
-        disk,
+        disk: disk.clone(),
         clock: clock.clone(),
         progress: progress_in,
         live: live.clone(),
         settings: process_settings(settings),
     };
     let role = tokio::spawn(process::run(parts, stopped));
-    (Front { clock, registry, journal, archive, reader, live, _lock: lock }, Running { progress, stop, role })
+    let front = Front { disk, clock, entropy, registry, journal, archive, reader, live, _lock: lock };
+    (front, Running { progress, stop, role })
 }
 
 impl Running {
@@ -154,6 +158,14 @@ impl Running {
         self.stop.send_replace(Until::Applied);
         Ok(self.role.await.context("process role")??)
     }
+}
+
+/// What is open of files that come in pieces.
+pub fn uploads(front: &Front, settings: &Settings) -> anyhow::Result<Arc<Uploads>> {
+    let settings::Uploads { open_max, bytes_max, expire_ms } = settings.uploads;
+    let settings = UploadSettings { open_max, bytes_max, expire_after: Duration::from_millis(expire_ms) };
+    let (disk, entropy, clock) = (front.disk.clone(), front.entropy.clone(), front.clock.clone());
+    Uploads::open(disk, entropy, clock, settings).context("uploads")
 }
 
 fn process_settings(settings: &Settings) -> process::Settings {

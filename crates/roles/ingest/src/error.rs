@@ -56,6 +56,26 @@ pub enum Error {
     FileEncoding,
     #[error("the file is larger than {limit} bytes")]
     FileTooLarge { limit: u64 },
+    #[error("an upload needs the header Tus-Resumable: 1.0.0")]
+    TusVersion,
+    #[error("the header {name} is missing, or not what tus 1.0 has there")]
+    UploadHeader { name: String },
+    #[error("a piece of type {found:?}, or with a content encoding, is not taken")]
+    PieceType { found: String },
+    #[error("there is no such upload")]
+    NoUpload,
+    #[error("the piece begins at byte {found}, and {expected} bytes are there")]
+    UploadOffset { expected: u64, found: u64 },
+    #[error("the piece goes beyond the {length} bytes that the upload was to have")]
+    UploadTooLong { length: u64 },
+    #[error("another request is at work on this upload")]
+    UploadLocked,
+    #[error("{most} uploads of this tenant are open, as many as may be")]
+    UploadsOpen { most: usize },
+    #[error("open uploads may come to {most} bytes together, and would with this one come to more")]
+    UploadsFull { most: u64 },
+    #[error("{0}")]
+    Disk(std::io::Error),
     #[error("bodies of {limit} bytes are being taken in, the limit of this server")]
     InFlight { limit: u64 },
     #[error("bodies of {limit} bytes of this tenant are being taken in, its share of this server")]
@@ -90,9 +110,20 @@ impl Error {
             | Error::FileName { .. }
             | Error::Format { .. }
             | Error::FileEncoding
-            | Error::FileTooLarge { .. } => Kind::BadInput,
-            Error::InFlight { .. } | Error::TenantInFlight { .. } => Kind::Busy,
-            Error::Task(_) => Kind::Bug,
+            | Error::FileTooLarge { .. }
+            | Error::TusVersion
+            | Error::UploadHeader { .. }
+            | Error::PieceType { .. }
+            | Error::UploadTooLong { .. } => Kind::BadInput,
+            Error::NoUpload => Kind::NotFound,
+            Error::UploadOffset { .. } => Kind::Conflict,
+            Error::Disk(error) if host::is_full(error) => Kind::Busy,
+            Error::InFlight { .. }
+            | Error::TenantInFlight { .. }
+            | Error::UploadLocked
+            | Error::UploadsOpen { .. }
+            | Error::UploadsFull { .. } => Kind::Busy,
+            Error::Disk(_) | Error::Task(_) => Kind::Bug,
         }
     }
 

@@ -29,14 +29,29 @@ const PIECES_WAITING_MAX: usize = 4;
 
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
-struct Named {
+pub(crate) struct Named {
     /// Kept with the file.
     #[serde(default)]
     #[param(required = true, min_length = 1, max_length = 512)]
-    name: String,
+    pub(crate) name: String,
     /// What it is; empty or `auto`: found from the content.
     #[serde(default)]
-    format: String,
+    pub(crate) format: String,
+}
+
+impl Named {
+    /// Name and format as the journal takes them.
+    pub(crate) fn check(self) -> Result<(String, String)> {
+        let Named { name, format } = self;
+        if name.is_empty() || name.len() > FILE_NAME_BYTES_MAX || name.chars().any(char::is_control) {
+            return Err(Error::FileName { found: name.chars().take(100).collect() });
+        }
+        match format.as_str() {
+            "" | "auto" => Ok((name, String::new())),
+            known if Format::from_name(known).is_some() => Ok((name, format)),
+            _ => Err(Error::Format { found: format.chars().take(100).collect() }),
+        }
+    }
 }
 
 /// The answer to a file.
@@ -92,17 +107,10 @@ async fn take_in(intake: &Arc<Intake>, request: Request) -> Result<Response> {
 async fn look_at(intake: &Intake, uri: &Uri, headers: &HeaderMap) -> Result<(Label, Permit)> {
     let writer = intake.writer(headers).await?;
     let query = uri.query().unwrap_or_default();
-    let Ok(Query(Named { name, format })) = Query::<Named>::try_from_uri(uri) else {
+    let Ok(Query(named)) = Query::<Named>::try_from_uri(uri) else {
         return Err(Error::FileName { found: query.chars().take(100).collect() });
     };
-    if name.is_empty() || name.len() > FILE_NAME_BYTES_MAX || name.chars().any(char::is_control) {
-        return Err(Error::FileName { found: name.chars().take(100).collect() });
-    }
-    let format = match format.as_str() {
-        "" | "auto" => String::new(),
-        known if Format::from_name(known).is_some() => format,
-        _ => return Err(Error::Format { found: format.chars().take(100).collect() }),
-    };
+    let (name, format) = named.check()?;
     if Encoding::of(headers)? != Encoding::Identity {
         return Err(Error::FileEncoding);
     }
@@ -111,7 +119,7 @@ async fn look_at(intake: &Intake, uri: &Uri, headers: &HeaderMap) -> Result<(Lab
         return Err(Error::FileTooLarge { limit });
     }
     let permit = intake.admit(writer.tenant, declared.min(RECORD_BYTES_MAX as u64))?;
-    Ok((Label { tenant: writer.tenant, format, object: name }, permit))
+    Ok((Label::of_http(writer.tenant, format, name), permit))
 }
 
 /// A small file into memory, a larger one into the archive as it comes.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{get, head, post};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 
+use crate::uploads::requests;
 use crate::{Intake, Limits, Metrics, files, influx, readings};
 use stall::Stall;
 
@@ -43,6 +44,11 @@ pub fn router(intake: Arc<Intake>) -> Router {
     Router::new()
         .route("/v1/readings", post(readings::post))
         .route("/v1/files", post(files::post))
+        .route("/v1/uploads", post(requests::create).options(requests::describe))
+        .route(
+            "/v1/uploads/{id}",
+            head(requests::look).patch(requests::send).delete(requests::end).options(requests::describe),
+        )
         .route("/write", post(influx::write_v1))
         .route("/api/v2/write", post(influx::write_v2))
         .route("/query", post(influx::query))

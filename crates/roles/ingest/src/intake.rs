@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::admission::{Admission, Permit};
 use crate::identify::{identify, identify_text};
-use crate::{Error, Limits, Metrics, Problem, Result};
+use crate::{Error, Limits, Metrics, Problem, Result, Uploads};
 
 /// What the doors work with.
 pub struct Parts {
@@ -22,6 +22,8 @@ pub struct Parts {
     pub archive: Arc<Archive>,
     /// Says who sends.
     pub authenticator: Arc<Authenticator>,
+    /// Files that come in pieces.
+    pub uploads: Arc<Uploads>,
     /// Times senders.
     pub clock: Arc<dyn Clock>,
     /// What a sender may ask of the house.
@@ -39,8 +41,17 @@ pub struct Intake {
 /// What is known of a body besides its content.
 pub(crate) struct Label {
     pub(crate) tenant: TenantId,
+    pub(crate) door: Door,
     pub(crate) format: String,
     pub(crate) object: String,
+    pub(crate) message_id: String,
+}
+
+impl Label {
+    /// Of a body that is one request.
+    pub(crate) fn of_http(tenant: TenantId, format: String, object: String) -> Label {
+        Label { tenant, door: Door::Http, format, object, message_id: String::new() }
+    }
 }
 
 impl Intake {
@@ -65,7 +76,7 @@ impl Intake {
 
     /// The counters as `/metrics` shows them.
     pub fn render_metrics(&self) -> String {
-        self.metrics.render(self.admission.in_flight_bytes())
+        self.metrics.render(self.admission.in_flight_bytes(), self.parts.uploads.open_count())
     }
 
     pub(crate) async fn writer(&self, headers: &HeaderMap) -> Result<Principal> {
@@ -84,8 +95,8 @@ impl Intake {
     /// Makes a body durable. Only after this may anyone say yes.
     pub(crate) async fn append(&self, label: Label, content: Content) -> Result<journal::Receipt> {
         let (size, start) = (content.size(), self.parts.clock.monotonic());
-        let Label { tenant, format, object } = label;
-        let body = Body { tenant, door: Door::Http, format, object, message_id: String::new(), content };
+        let Label { tenant, door, format, object, message_id } = label;
+        let body = Body { tenant, door, format, object, message_id, content };
         let receipt = self.parts.journal.append(body).await?;
         self.metrics.appended(size, self.parts.clock.monotonic().saturating_sub(start));
         Ok(receipt)

@@ -10,8 +10,8 @@
 //! `body.rs` (bytes off the wire), `expand.rs`, `receipt.rs` (what is refused in
 //! a body taken in), `form.rs` (what it is written in), `metrics.rs`, `intake.rs`
 //! (into the journal), `whole.rs` (all of this in order, for a body that is held
-//! whole), `readings.rs`, `influx.rs` (as clients of InfluxDB send), `base64.rs` and
-//! `files.rs` (the requests), `api.rs` (as they are described), `http.rs` (routes and connections), `http/stall.rs`.
+//! whole), `readings.rs`, `influx.rs` (as clients of InfluxDB send), `base64.rs`,
+//! `files.rs` and `uploads.rs` (the requests), `api.rs` (as they are described), `http.rs` (routes and connections), `http/stall.rs`.
 
 mod limits;
 mod error;
@@ -29,6 +29,7 @@ mod readings;
 mod base64;
 mod influx;
 mod files;
+mod uploads;
 mod api;
 pub mod http;
 
@@ -42,3 +43,4 @@ pub use limits::{
 };
 pub use metrics::Metrics;
 pub use problem::{Problem, status_of};
+pub use uploads::{UploadSettings, Uploads, tend};

@@ -28,6 +28,9 @@ pub const FILE_NAME_BYTES_MAX: usize = 512;
 /// What a request counts at least, however small its body: buffers, headers, a task.
 pub const REQUEST_BYTES_MIN: u64 = 64 << 10;
 
+/// What a client says of an upload: two names and what it likes to get back.
+pub(crate) const METADATA_BYTES_MAX: usize = 8 << 10;
+
 /// A statement that is sent to make a database.
 pub(crate) const STATEMENT_BYTES_MAX: u64 = 4 << 10;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 
 /// Answers are counted by these; any other counts as 500.
-const STATUSES: [u16; 13] = [200, 204, 400, 401, 403, 404, 408, 409, 413, 415, 429, 500, 503];
+const STATUSES: [u16; 16] = [200, 201, 204, 400, 401, 403, 404, 408, 409, 412, 413, 415, 423, 429, 500, 503];
 
 /// Bounds of the append histogram in milliseconds; a disk's fsync lies between.
 const APPEND_BOUNDS_MS: [u64; 9] = [1, 2, 5, 10, 20, 50, 100, 500, 2_000];
@@ -70,7 +70,7 @@ impl Metrics {
     }
 
     /// Prometheus' text format 0.0.4.
-    pub fn render(&self, in_flight_bytes: u64) -> String {
+    pub fn render(&self, in_flight_bytes: u64, open_uploads: u64) -> String {
         let mut text = String::new();
         let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         head(&mut text, "requests_total", "counter", "Answers of the HTTP door by status.");
@@ -91,6 +91,7 @@ impl Metrics {
             ("records_total", "counter", "Bodies acknowledged.", value(&self.records)),
             ("files_total", "counter", "Files among them.", value(&self.files)),
             ("in_flight_bytes", "gauge", "Bytes of bodies being taken in.", in_flight_bytes),
+            ("open_uploads", "gauge", "Files of which pieces are to come.", open_uploads),
             ("connections", "gauge", "Open connections.", value(&self.connections)),
             (
                 "cut_connections_total",
@@ -149,7 +150,7 @@ mod tests {
         for ms in [0, 3, 3, 40, 9_000] {
             metrics.appended(10, Duration::from_millis(ms));
         }
-        let text = metrics.render(7);
+        let text = metrics.render(7, 1);
         for line in [
             "meterhouse_ingest_append_seconds_bucket{le=\"0.001000\"} 1",
             "meterhouse_ingest_append_seconds_bucket{le=\"0.005000\"} 3",
@@ -168,6 +169,6 @@ mod tests {
     fn a_status_nobody_thought_of_counts_as_ours() {
         let metrics = Metrics::default();
         metrics.answered(StatusCode::IM_A_TEAPOT);
-        assert!(metrics.render(0).contains("requests_total{status=\"500\"} 1"));
+        assert!(metrics.render(0, 0).contains("requests_total{status=\"500\"} 1"));
     }
 }

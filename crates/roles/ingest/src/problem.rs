@@ -125,6 +125,13 @@ impl From<Error> for Problem {
         match error {
             Error::Registry(error) => Problem::from(error),
             Error::Journal(_) => of_journal(kind, cause, error.is_fatal()),
+            // The path of a file is nothing for a stranger.
+            Error::Disk(_) if kind != Kind::Busy => Problem::new(
+                kind,
+                "disk",
+                "the disk failed",
+                "begin the upload again; ask the operator to look at the log",
+            ),
             Error::Task(_) => Problem::new(kind, "bug", "the server made a mistake", "keep it and tell the operator"),
             _ => {
                 let (code, next) = words(&error);
@@ -177,6 +184,18 @@ fn words(error: &Error) -> (&'static str, &'static str) {
         Error::FileTooLarge { .. } => ("file_too_large", "split the file, or import it where the data lies"),
         Error::InFlight { .. } => ("busy", "send it again after the time in Retry-After"),
         Error::TenantInFlight { .. } => ("tenant_busy", "send less at once; again after the time in Retry-After"),
+        Error::TusVersion => ("tus_version", "send `Tus-Resumable: 1.0.0`, see https://tus.io"),
+        Error::UploadHeader { .. } => ("upload_header", "send it as tus 1.0 says, see docs/reference/http.md"),
+        Error::PieceType { .. } => {
+            ("content_type", "send `Content-Type: application/offset+octet-stream`, and no content encoding")
+        }
+        Error::NoUpload => ("no_upload", "begin a new one: POST /v1/uploads"),
+        Error::UploadOffset { .. } => ("upload_offset", "ask with HEAD how much is there, and go on from there"),
+        Error::UploadTooLong { .. } => ("upload_too_long", "begin a new upload with the length that the file has"),
+        Error::UploadLocked => ("upload_locked", "ask with HEAD after the time in Retry-After, and go on from there"),
+        Error::UploadsOpen { .. } => ("uploads_open", "finish some, or give some up with DELETE"),
+        Error::UploadsFull { .. } => ("uploads_full", "begin again when others are finished"),
+        Error::Disk(_) => ("disk_full", "go on after the time in Retry-After, from where HEAD says"),
         Error::Registry(_) | Error::Journal(_) | Error::Task(_) => ("bug", "keep it and tell the operator"),
     }
 }
@@ -184,9 +203,13 @@ fn words(error: &Error) -> (&'static str, &'static str) {
 /// Where the protocol has a better word than the kind's.
 fn refined_status(error: &Error) -> Option<StatusCode> {
     match error {
-        Error::ContentType { .. } | Error::ContentEncoding { .. } | Error::FileEncoding => {
+        Error::ContentType { .. } | Error::ContentEncoding { .. } | Error::FileEncoding | Error::PieceType { .. } => {
             Some(StatusCode::UNSUPPORTED_MEDIA_TYPE)
         }
+        Error::UploadTooLong { .. } => Some(StatusCode::PAYLOAD_TOO_LARGE),
+        Error::TusVersion => Some(StatusCode::PRECONDITION_FAILED),
+        Error::UploadLocked => Some(StatusCode::LOCKED),
+        Error::UploadsOpen { .. } => Some(StatusCode::TOO_MANY_REQUESTS),
         Error::TooLarge { .. } | Error::ExpandsTooFar { .. } | Error::Bomb { .. } | Error::FileTooLarge { .. } => {
             Some(StatusCode::PAYLOAD_TOO_LARGE)
         }

@@ -69,7 +69,7 @@ pub(crate) async fn take_in(
     };
     intake.metrics().received(sent.len() as u64);
     let (readable, permit) = understand(sent, form, encoding, limits.expanded_bytes_max, permit).await?;
-    let label = Label { tenant, format: form.format().name().to_owned(), object: String::new() };
+    let label = Label::of_http(tenant, form.format().name().to_owned(), String::new());
     let content = match readable.len() <= RECORD_BYTES_MAX {
         true => Content::Bytes(readable.clone()),
         false => archive_whole(intake, readable.clone()).await?,

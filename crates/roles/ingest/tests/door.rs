@@ -2,7 +2,7 @@
 //!
 //! Read: `door/house.rs` (the house and a plain client), `door/readings.rs`
 //! (bodies good and bad), `door/json.rs`, `door/influx.rs`, `door/files.rs`,
-//! `door/trouble.rs` (disks and power),
+//! `door/uploads.rs` (files in pieces), `door/trouble.rs` (disks and power),
 //! `door/connections.rs` (slow, many, large, and the end).
 
 #[path = "door/connections.rs"]
@@ -19,3 +19,5 @@ mod json;
 mod readings;
 #[path = "door/trouble.rs"]
 mod trouble;
+#[path = "door/uploads.rs"]
+mod uploads;

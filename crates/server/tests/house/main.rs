@@ -12,4 +12,5 @@ mod rest;
 mod bad_input;
 mod bad_http;
 mod lines;
+mod uploads;
 mod full_disk;
