@@ -16,6 +16,7 @@ mod output;
 mod remote;
 mod ask;
 mod names;
+mod inbox;
 mod serve;
 mod import;
 mod parse_file;

@@ -27,6 +27,15 @@ pub async fn refused(common: Common, settings: Settings, command: cli::Refused) 
     Ok(ExitCode::SUCCESS)
 }
 
+/// One refusal, of the columns `place_kind`, `place`, `reason` and `code`.
+pub fn sentence(row: &Asked) -> String {
+    let place = match row.text("place_kind").as_str() {
+        "whole" => "the whole source".to_owned(),
+        kind => format!("{kind} {}", row.text("place")),
+    };
+    format!("{place}: {} ({})", row.text("reason"), row.text("code"))
+}
+
 fn print(rows: &[Asked], columns: &[&str], json: bool) {
     if json {
         let values: Vec<serde_json::Value> = rows.iter().map(|row| row.json(columns)).collect();
@@ -47,11 +56,7 @@ fn show(rows: &[Asked], json: bool) {
         return;
     }
     for row in rows {
-        let place = match row.text("place_kind").as_str() {
-            "whole" => "the whole source".to_owned(),
-            kind => format!("{kind} {}", row.text("place")),
-        };
-        println!("{place}: {} ({})", row.text("reason"), row.text("code"));
+        println!("{}", sentence(row));
         println!("    {}", row.text("excerpt"));
     }
     if rows.is_empty() {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use ingest::inbox::Inbox;
 use ingest::{Intake, http};
 use journal::Journal;
 use process::{Progress, Until};
@@ -15,14 +16,15 @@ use registry::Authenticator;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tracing::{error, info};
 use web::Seen;
 
 use crate::cli::Common;
 use crate::exit::{Taken, Usage};
 use crate::settings::Settings;
-use crate::sql;
 use crate::wire::{self, Front, Running};
+use crate::{inbox, sql};
 
 pub async fn serve(common: Common, settings: Settings, listen: Option<SocketAddr>) -> anyhow::Result<ExitCode> {
     if common.server.is_some() {
@@ -36,8 +38,9 @@ pub async fn serve(common: Common, settings: Settings, listen: Option<SocketAddr
             _ = tokio::signal::ctrl_c() => {}
         }
     };
-    let server =
+    let mut server =
         Server::start(house, &settings, &common.data_dir, listen.unwrap_or(settings.server.http_listen)).await?;
+    server.inbox = inbox::open(&server.front, &server.running.progress, &common, &settings)?;
     info!(address = %server.address, data_dir = %common.data_dir.display(), "meterhouse serves");
     server.run(stop).await?;
     Ok(ExitCode::SUCCESS)
@@ -52,6 +55,7 @@ pub struct Server {
     intake: Arc<Intake>,
     limits: ingest::Limits,
     router: axum::Router,
+    inbox: Option<Inbox>,
     /// Told at the stop: who watches would else be waited for.
     closes: watch::Sender<bool>,
 }
@@ -103,13 +107,13 @@ impl Server {
             .merge(web)
             .method_not_allowed_fallback(async || ingest::Problem::method())
             .fallback(not_found);
-        Ok(Server { address, front, running, listener, intake, limits, router, closes })
+        Ok(Server { address, front, running, listener, intake, limits, router, inbox: None, closes })
     }
 
     /// Serves until `stop`, then lets requests drain and commits the round in hand;
     /// what is acknowledged and not applied yet waits in the journal.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Server { front, running, listener, intake, limits, router, closes, .. } = self;
+        let Server { front, running, listener, intake, limits, router, inbox, closes, .. } = self;
         let Running { stop: role_stop, mut role, .. } = running;
         let (broken_in, broken) = watch::channel(None::<String>);
         let watched = intake.clone();
@@ -121,7 +125,11 @@ impl Server {
             closes.send_replace(true);
         };
         let metrics = intake.metrics().clone();
-        let tending = tokio::spawn(ingest::tend(intake.clone()));
+        let mut tending = JoinSet::new();
+        tending.spawn(ingest::tend(intake.clone()));
+        if let Some(inbox) = inbox {
+            tending.spawn(ingest::inbox::watch(inbox, intake.clone()));
+        }
         let served = http::serve(listener, router, &limits, metrics, until);
         tokio::select! {
             drained = served => info!(finished = drained.finished, cut = drained.cut, "requests drained"),
@@ -131,7 +139,7 @@ impl Server {
                 anyhow::bail!("the process role stopped by itself");
             }
         }
-        tending.abort();
+        tending.shutdown().await;
         if let Some(why) = broken.borrow().clone() {
             error!(%why, "the journal stopped; what was acknowledged is kept, restart to go on");
             anyhow::bail!("the journal stopped: {why}");

@@ -4,7 +4,7 @@
 //! key by key, and a key that does not stand there stops the start.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::Deserialize;
@@ -18,6 +18,7 @@ const DEFAULTS: &str = include_str!("default.toml");
 pub struct Settings {
     pub server: Server,
     pub uploads: Uploads,
+    pub inbox: Inbox,
     pub log: Log,
     pub journal: Journal,
     pub process: Process,
@@ -38,6 +39,15 @@ pub struct Uploads {
     pub open_max: usize,
     pub bytes_max: u64,
     pub expire_ms: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inbox {
+    /// Empty: none.
+    pub dir: PathBuf,
+    pub format: String,
+    pub quiet_ms: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -7,7 +7,7 @@
 //! Read: `kind.rs` (what an error asks of its caller), `clock.rs`,
 //! `entropy.rs`, `disk.rs` (the contract), `contract.rs` (the contract as a
 //! test), `real.rs` (a directory of the machine), `sim.rs` (a disk whose power
-//! fails when told to).
+//! fails when told to), `folder.rs` (one that others write into).
 
 mod kind;
 mod clock;
@@ -16,10 +16,12 @@ mod disk;
 pub mod contract;
 mod real;
 mod sim;
+mod folder;
 
 pub use clock::{Clock, ManualClock, SystemClock, sleep};
 pub use disk::{Disk, Entry, Lock, SWEPT_SUFFIX, is_full, is_temporary, parent_of, sweep_temporaries};
 pub use entropy::{Entropy, OsEntropy, Seeded, SeededEntropy};
+pub use folder::{Folder, Found, Reader};
 pub use kind::Kind;
 pub use real::RealDisk;
 pub use sim::{SECTOR_BYTES, SimDisk};

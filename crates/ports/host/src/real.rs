@@ -236,7 +236,7 @@ fn reserve(file: &File, bytes: u64) -> io::Result<()> {
 
 /// Renames unless `to` exists. A link is the older way to say so, for file
 /// systems without the flag; dying between its two steps leaves both names.
-fn rename_if_free(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn rename_if_free(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS) => {}
         done => return done.map_err(io::Error::from),

@@ -114,7 +114,7 @@ impl Intake {
         response
     }
 
-    fn refuse(&self, error: Error) -> Problem {
+    pub(crate) fn refuse(&self, error: Error) -> Problem {
         if error.is_fatal() {
             self.failed.send_if_modified(|failed| failed.is_none() && failed.replace(error.to_string()).is_none());
         }

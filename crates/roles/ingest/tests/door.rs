@@ -2,7 +2,7 @@
 //!
 //! Read: `door/house.rs` (the house and a plain client), `door/readings.rs`
 //! (bodies good and bad), `door/json.rs`, `door/influx.rs`, `door/files.rs`,
-//! `door/uploads.rs` (files in pieces), `door/trouble.rs` (disks and power),
+//! `door/uploads.rs` (files in pieces), `door/inbox.rs` (files of a folder), `door/trouble.rs` (disks and power),
 //! `door/connections.rs` (slow, many, large, and the end).
 
 #[path = "door/connections.rs"]
@@ -11,6 +11,8 @@ mod connections;
 mod files;
 #[path = "door/house.rs"]
 mod house;
+#[path = "door/inbox.rs"]
+mod inbox;
 #[path = "door/influx.rs"]
 mod influx;
 #[path = "door/json.rs"]

@@ -13,4 +13,5 @@ mod bad_input;
 mod bad_http;
 mod lines;
 mod uploads;
+mod inbox;
 mod full_disk;
