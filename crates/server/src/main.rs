@@ -17,6 +17,7 @@ mod remote;
 mod ask;
 mod names;
 mod inbox;
+mod tls;
 mod serve;
 mod import;
 mod parse_file;

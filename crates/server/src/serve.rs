@@ -23,8 +23,9 @@ use web::Seen;
 use crate::cli::Common;
 use crate::exit::{Taken, Usage};
 use crate::settings::Settings;
+use crate::tls::Certificate;
 use crate::wire::{self, Front, Running};
-use crate::{inbox, sql};
+use crate::{inbox, sql, tls};
 
 pub async fn serve(common: Common, settings: Settings, listen: Option<SocketAddr>) -> anyhow::Result<ExitCode> {
     if common.server.is_some() {
@@ -40,6 +41,7 @@ pub async fn serve(common: Common, settings: Settings, listen: Option<SocketAddr
     };
     let mut server =
         Server::start(house, &settings, &common.data_dir, listen.unwrap_or(settings.server.http_listen)).await?;
+    server.certificate = tls::open(&settings.server)?;
     server.inbox = inbox::open(&server.front, &server.running.progress, &common, &settings)?;
     info!(address = %server.address, data_dir = %common.data_dir.display(), "meterhouse serves");
     server.run(stop).await?;
@@ -56,6 +58,7 @@ pub struct Server {
     limits: ingest::Limits,
     router: axum::Router,
     inbox: Option<Inbox>,
+    certificate: Option<Certificate>,
     /// Told at the stop: who watches would else be waited for.
     closes: watch::Sender<bool>,
 }
@@ -107,13 +110,13 @@ impl Server {
             .merge(web)
             .method_not_allowed_fallback(async || ingest::Problem::method())
             .fallback(not_found);
-        Ok(Server { address, front, running, listener, intake, limits, router, inbox: None, closes })
+        Ok(Server { address, front, running, listener, intake, limits, router, inbox: None, certificate: None, closes })
     }
 
     /// Serves until `stop`, then lets requests drain and commits the round in hand;
     /// what is acknowledged and not applied yet waits in the journal.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Server { front, running, listener, intake, limits, router, inbox, closes, .. } = self;
+        let Server { front, running, listener, intake, limits, router, inbox, certificate, closes, .. } = self;
         let Running { stop: role_stop, mut role, .. } = running;
         let (broken_in, broken) = watch::channel(None::<String>);
         let watched = intake.clone();
@@ -130,7 +133,11 @@ impl Server {
         if let Some(inbox) = inbox {
             tending.spawn(ingest::inbox::watch(inbox, intake.clone()));
         }
-        let served = http::serve(listener, router, &limits, metrics, until);
+        let tls = certificate.as_ref().map(|certificate| certificate.tls.clone());
+        if let Some(certificate) = certificate {
+            tending.spawn(tls::follow(certificate));
+        }
+        let served = http::serve(listener, router, &limits, tls, metrics, until);
         tokio::select! {
             drained = served => info!(finished = drained.finished, cut = drained.cut, "requests drained"),
             ended = &mut role => {

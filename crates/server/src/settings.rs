@@ -31,6 +31,9 @@ pub struct Settings {
 pub struct Server {
     pub http_listen: SocketAddr,
     pub drain_wait_max_ms: u32,
+    /// Empty, with the key: plain HTTP.
+    pub tls_cert: PathBuf,
+    pub tls_key: PathBuf,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -4,6 +4,7 @@
 //! time, and a stop lets every request under way finish before it returns.
 
 mod stall;
+mod tls;
 
 use std::future::Future;
 use std::pin::pin;
@@ -15,6 +16,7 @@ use axum::routing::{get, head, post};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -22,6 +24,9 @@ use tokio::task::{JoinError, JoinSet};
 use crate::uploads::requests;
 use crate::{Intake, Limits, Metrics, files, influx, readings};
 use stall::Stall;
+use tls::Handshakes;
+
+pub use tls::{PEM_BYTES_MAX, Tls, TlsError};
 
 /// Out of descriptors or memory: the next try comes after this.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -57,16 +62,18 @@ pub fn router(intake: Arc<Intake>) -> Router {
         .with_state(intake)
 }
 
-/// Answers with `router` whoever connects, until `stop` ends; then no one new,
+/// Answers with `router` whoever connects, with `tls` or plainly, until `stop` ends; then no one new,
 /// and returns when the last request is answered or `drain_wait_max` is over.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: &Limits,
+    tls: Option<Tls>,
     metrics: Arc<Metrics>,
     stop: impl Future<Output = ()>,
 ) -> Drained {
     let free = Arc::new(Semaphore::new(limits.connections_max));
+    let handshakes = tls.map(|tls| Handshakes::new(tls, limits));
     let (closing, _) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
@@ -80,10 +87,17 @@ pub async fn serve(
             accepted = accept(&listener, &free) => accepted,
         };
         let (stream, metrics) = (Stall::new(stream, limits.write_wait_max), metrics.clone());
-        let answered = answer(stream, router.clone(), builder(limits), closing.subscribe());
+        let (router, builder, closing, handshakes) =
+            (router.clone(), builder(limits), closing.subscribe(), handshakes.clone());
         connections.spawn(async move {
             let _counted = Counted::new(metrics);
-            answered.await;
+            match handshakes {
+                None => answer(stream, router, builder, closing).await,
+                Some(handshakes) => match handshakes.shake(stream).await {
+                    Ok(stream) => answer(stream, router, builder, closing).await,
+                    Err(error) => tracing::debug!(%error, "no handshake"),
+                },
+            }
             drop(place);
         });
     }
@@ -125,7 +139,12 @@ fn builder(limits: &Limits) -> http1::Builder {
     builder
 }
 
-async fn answer(stream: Stall<TcpStream>, router: Router, builder: http1::Builder, mut closing: watch::Receiver<bool>) {
+async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    router: Router,
+    builder: http1::Builder,
+    mut closing: watch::Receiver<bool>,
+) {
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = pin!(connection);
     let ended = tokio::select! {

@@ -69,6 +69,10 @@ pub struct Limits {
     pub progress_bytes_per_s: u64,
     /// At once; further ones wait to be taken.
     pub connections_max: usize,
+    /// TLS handshakes under way; others wait for a place.
+    pub handshakes_max: usize,
+    /// From a connection's start to the end of its handshake, with the waiting.
+    pub handshake_wait_max: Duration,
     /// From a connection's start, or the answer before, to the end of the headers.
     pub header_wait_max: Duration,
     /// All headers of a request together.
@@ -97,6 +101,9 @@ impl Default for Limits {
             progress_bytes_per_s: 1 << 10,
             // Two descriptors each at worst: far below the usual 65,536 of a service.
             connections_max: 4096,
+            // One costs about 1 ms of a core; a gateway on GPRS takes 3 s for its round trips.
+            handshakes_max: 512,
+            handshake_wait_max: Duration::from_secs(10),
             header_wait_max: Duration::from_secs(15),
             header_bytes_max: 32 << 10,
             headers_max: 64,

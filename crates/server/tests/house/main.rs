@@ -14,4 +14,5 @@ mod bad_http;
 mod lines;
 mod uploads;
 mod inbox;
+mod secure;
 mod full_disk;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use host::{Disk, OsEntropy, SeededEntropy, SimDisk, SystemClock};
-use ingest::http::{self, Drained};
+use ingest::http::{self, Drained, Tls};
 use ingest::{Intake, Limits, Parts, UploadSettings, Uploads};
 use journal::{Archive, Journal, Local, Record, Settings};
 use meter::{Kind, Sequence, Span, TenantId, Timestamp};
@@ -94,8 +94,12 @@ impl House {
         House::serving(disk, settings, limits, |router| router)
     }
 
+    pub fn with_tls(tls: Tls, limits: Limits) -> House {
+        House::open(Arc::new(SimDisk::new(1)), small(), limits, upload_settings(), Some(tls), |router| router)
+    }
+
     pub fn uploading(disk: Arc<dyn Disk>, settings: Settings, limits: Limits, uploads: UploadSettings) -> House {
-        House::open(disk, settings, limits, uploads, |router| router)
+        House::open(disk, settings, limits, uploads, None, |router| router)
     }
 
     pub fn serving(
@@ -104,7 +108,7 @@ impl House {
         limits: Limits,
         more: impl FnOnce(Router) -> Router,
     ) -> House {
-        House::open(disk, settings, limits, upload_settings(), more)
+        House::open(disk, settings, limits, upload_settings(), None, more)
     }
 
     fn open(
@@ -112,6 +116,7 @@ impl House {
         settings: Settings,
         limits: Limits,
         uploads: UploadSettings,
+        tls: Option<Tls>,
         more: impl FnOnce(Router) -> Router,
     ) -> House {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -137,7 +142,7 @@ impl House {
         );
         let serving = runtime.spawn(async move {
             let stopped = async { stopped.await.unwrap_or_default() };
-            http::serve(listener, router, &limits, metrics, stopped).await
+            http::serve(listener, router, &limits, tls, metrics, stopped).await
         });
         House { runtime, address, intake, journal, archive, stop: Some(stop), serving: Some(serving) }
     }
