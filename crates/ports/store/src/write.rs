@@ -200,6 +200,11 @@ fn properties(table: Table) -> WriterProperties {
         } else {
             // Nobody skips by units and words, and comparing them all is a fifth of an import.
             properties = properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::None);
+            // The words of readings come in long runs: zstd makes nothing of them, and looking each up
+            // in a dictionary is the dearest part of writing a row.
+            if table.holds_readings() {
+                properties = properties.set_column_dictionary_enabled(path.clone(), false);
+            }
         }
         if table.holds_readings() && KEY_COLUMNS.contains(&place) {
             properties = properties.set_column_statistics_enabled(path, EnabledStatistics::Page);

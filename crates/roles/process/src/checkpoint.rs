@@ -16,6 +16,7 @@ use host::Disk;
 use meter::{
     ChannelId, Decimal, DeviceId, Flags, Quality, Row, RowKey, Sequence, Span, TenantId, Timestamp, Word, Words,
 };
+use smallvec::SmallVec;
 use store::{Latest, Position, SharedWords};
 
 use crate::Error;
@@ -183,7 +184,7 @@ impl Reader<'_> {
             if count > RUNS_MAX {
                 return None;
             }
-            let mut runs = Vec::with_capacity(count);
+            let mut runs = SmallVec::with_capacity(count);
             for _ in 0..count {
                 runs.push(Run { from: self.long()?, to: self.long()? });
             }

@@ -5,8 +5,10 @@
 //! comparison a run, and only what overlaps is read from disk.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use meter::{ChannelId, RowKey, Timestamp};
+use smallvec::SmallVec;
 
 /// A half-open stretch of time, in microseconds of UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,25 +23,39 @@ pub const RUNS_MAX: usize = 32;
 /// Spot values never touch each other; those less than a day apart share a run.
 const SPOT_SLACK_MICROS: i64 = 86_400_000_000;
 
-/// What is covered of each channel.
+/// What is covered of each channel, by block: the channels of a point lie together,
+/// and whoever asks in their order finds the block at hand.
 #[derive(Debug, Default)]
 pub struct Coverage {
-    channels: HashMap<ChannelId, Covered>,
+    /// The numbers are ours, nobody can choose them to meet.
+    places: HashMap<i64, u32, foldhash::fast::FixedState>,
+    blocks: Vec<Block>,
+    /// The place of the block asked for last: only a guess.
+    last: AtomicU32,
+}
+
+/// The channels of a block by slot; as long as the greatest slot used.
+#[derive(Debug)]
+struct Block {
+    number: i64,
+    slots: Vec<Option<Covered>>,
 }
 
 /// What is covered of one channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Covered {
-    /// Sorted; they neither overlap nor touch.
-    pub runs: Vec<Run>,
+    /// Sorted; they neither overlap nor touch. One, as a rule.
+    pub runs: SmallVec<[Run; 1]>,
     /// The shortest and the longest span of its intervals, in microseconds; 0
     /// while it has none.
     pub spans: (i64, i64),
 }
 
+const _: () = assert!(size_of::<Option<Covered>>() <= 48);
+
 impl Coverage {
     pub fn may_hold(&self, key: &RowKey) -> bool {
-        let Some(Covered { runs, .. }) = self.channels.get(&key.channel) else { return false };
+        let Some(Covered { runs, .. }) = self.get(key.channel) else { return false };
         let after = runs.partition_point(|run| run.from <= key.start.0);
         after > 0 && key.start.0 < runs[after - 1].to
     }
@@ -49,7 +65,7 @@ impl Coverage {
     pub fn insert(&mut self, key: &RowKey) -> bool {
         let slack = if key.span.0 == 0 { SPOT_SLACK_MICROS } else { 0 };
         let run = Run { from: key.start.0, to: end_of(key).0 };
-        let Covered { runs, spans } = self.channels.entry(key.channel).or_default();
+        let Covered { runs, spans } = self.slot(key.channel).get_or_insert_default();
         if key.span.0 > 0 {
             let least = if spans.0 == 0 { key.span.0 } else { spans.0.min(key.span.0) };
             *spans = (least, spans.1.max(key.span.0));
@@ -59,22 +75,62 @@ impl Coverage {
 
     /// Takes in a channel read back from a checkpoint.
     pub fn insert_channel(&mut self, channel: ChannelId, covered: Covered) {
-        self.channels.insert(channel, covered);
+        *self.slot(channel) = Some(covered);
     }
 
     /// The longest span of a channel whose intervals differ in length.
     pub fn longest_of_many(&self, channel: ChannelId) -> Option<i64> {
-        let spans = self.channels.get(&channel)?.spans;
+        let spans = self.get(channel)?.spans;
         (spans.0 != spans.1).then_some(spans.1)
     }
 
     pub fn channels(&self) -> impl Iterator<Item = (ChannelId, &Covered)> {
-        self.channels.iter().map(|(channel, covered)| (*channel, covered))
+        self.blocks.iter().flat_map(|block| {
+            let slots = (0..).zip(&block.slots);
+            slots.filter_map(|(slot, covered)| Some((ChannelId::new(block.number, slot), covered.as_ref()?)))
+        })
     }
 
     pub fn channel_count(&self) -> usize {
-        self.channels.len()
+        self.channels().count()
     }
+
+    fn place(&self, number: i64) -> Option<u32> {
+        let last = self.last.load(Ordering::Relaxed);
+        if self.blocks.get(last as usize).is_some_and(|block| block.number == number) {
+            return Some(last);
+        }
+        let place = *self.places.get(&number)?;
+        self.last.store(place, Ordering::Relaxed);
+        Some(place)
+    }
+
+    fn get(&self, channel: ChannelId) -> Option<&Covered> {
+        let (number, slot) = place_of(channel);
+        self.blocks[self.place(number)? as usize].slots.get(slot)?.as_ref()
+    }
+
+    /// Made where it is not there.
+    fn slot(&mut self, channel: ChannelId) -> &mut Option<Covered> {
+        let (number, slot) = place_of(channel);
+        let place = self.place(number).unwrap_or_else(|| {
+            let place = u32::try_from(self.blocks.len()).expect("fewer blocks than 2^32");
+            self.blocks.push(Block { number, slots: Vec::new() });
+            self.places.insert(number, place);
+            place
+        });
+        let slots = &mut self.blocks[place as usize].slots;
+        if slots.len() <= slot {
+            slots.reserve_exact(slot + 1 - slots.len());
+            slots.resize(slot + 1, None);
+        }
+        &mut slots[slot]
+    }
+}
+
+fn place_of(channel: ChannelId) -> (i64, usize) {
+    let slot = usize::try_from(channel.0.rem_euclid(ChannelId::SLOTS)).expect("a slot is small");
+    (channel.0.div_euclid(ChannelId::SLOTS), slot)
 }
 
 /// A spot value covers its own microsecond.
@@ -83,7 +139,7 @@ fn end_of(key: &RowKey) -> Timestamp {
 }
 
 /// Whether the run shares time with what was there.
-fn merge(runs: &mut Vec<Run>, run: Run, slack: i64) -> bool {
+fn merge(runs: &mut SmallVec<[Run; 1]>, run: Run, slack: i64) -> bool {
     // The common case: the channel's newest reading, right after the last run.
     if let Some(last) = runs.last_mut()
         && run.from >= last.from
@@ -98,7 +154,8 @@ fn merge(runs: &mut Vec<Run>, run: Run, slack: i64) -> bool {
     let shared = runs[first..beyond].iter().any(|there| there.from < run.to && run.from < there.to);
     if first < beyond {
         let joined = Run { from: run.from.min(runs[first].from), to: run.to.max(runs[beyond - 1].to) };
-        runs.splice(first..beyond, [joined]);
+        runs.drain(first + 1..beyond);
+        runs[first] = joined;
     } else {
         runs.insert(first, run);
     }
@@ -108,7 +165,7 @@ fn merge(runs: &mut Vec<Run>, run: Run, slack: i64) -> bool {
     shared
 }
 
-fn join_closest(runs: &mut Vec<Run>) {
+fn join_closest(runs: &mut SmallVec<[Run; 1]>) {
     let closest = (1..runs.len())
         .min_by_key(|at| runs[*at].from.saturating_sub(runs[at - 1].to))
         .expect("more runs than RUNS_MAX");
@@ -132,7 +189,7 @@ mod tests {
         for start in [3, 1, 0, 2, 4] {
             coverage.insert(&key(7, start * 30, 30));
         }
-        let runs: Vec<_> = coverage.channels().flat_map(|(_, covered)| covered.runs.clone()).collect();
+        let runs: Vec<_> = coverage.channels().flat_map(|(_, covered)| covered.runs.to_vec()).collect();
         assert_eq!(runs, [Run { from: 0, to: 150 }]);
         assert!(!coverage.may_hold(&key(7, 150, 30)));
         assert!(!coverage.may_hold(&key(8, 0, 30)));

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use meter::{ChannelId, DeviceId, Identity, Kind, Reading, TenantId};
+use meter::{ChannelId, DeviceId, Identity, Reading, TenantId};
 
 use crate::Error;
 use crate::chunk::{NewChannel, NewDevice};
@@ -32,10 +32,34 @@ struct Block {
     used: i64,
 }
 
+/// The channels of a point, or of a device where it stands for itself.
+#[derive(Debug, Default)]
+struct Point {
+    /// Where its next channel goes.
+    block: Block,
+    /// Sorted by register and kind.
+    channels: Vec<(Register, ChannelId)>,
+}
+
+/// A register's name by number, and a kind of reading.
+type Register = (u32, u8);
+
+/// The point asked for last: a message's readings have the same.
+#[derive(Debug, Default)]
+struct LastPoint {
+    tenant: TenantId,
+    point: String,
+    device: String,
+    place: Option<usize>,
+}
+
 pub struct Names {
-    channels: HashMap<NameHash, ChannelId>,
-    /// The block a point's next channel goes into.
-    points: HashMap<NameHash, Block>,
+    /// Place in `known` by point.
+    points: HashMap<NameHash, u32>,
+    known: Vec<Point>,
+    last: LastPoint,
+    /// Few, and the same for many points.
+    registers: HashMap<Box<str>, u32>,
     devices: HashMap<NameHash, DeviceId>,
     device_block: Block,
     leased: Range<i64>,
@@ -46,8 +70,10 @@ pub struct Names {
 impl Names {
     pub fn new(lessor: Box<dyn Lessor>) -> Names {
         Names {
-            channels: HashMap::new(),
             points: HashMap::new(),
+            known: Vec::new(),
+            last: LastPoint::default(),
+            registers: HashMap::new(),
             devices: HashMap::new(),
             device_block: Block { number: 0, used: ChannelId::SLOTS },
             leased: 0..0,
@@ -58,16 +84,17 @@ impl Names {
 
     /// Takes in a channel read back from the lake.
     pub fn know_channel(&mut self, known: &NewChannel) {
-        let (tenant, kind) = (known.tenant, known.reading_type.kind);
-        self.channels.insert(channel_hash(tenant, &known.point, &known.device, &known.register, kind), known.channel);
-        let block = self.points.entry(point_hash(tenant, &known.point, &known.device)).or_default();
+        let register = (self.register(&known.register), known.reading_type.kind.code());
+        let place = self.point(known.tenant, &known.point, &known.device);
+        let point = &mut self.known[place];
+        point.learn(register, known.channel);
         let (number, slot) =
             (known.channel.0.div_euclid(ChannelId::SLOTS), known.channel.0.rem_euclid(ChannelId::SLOTS));
-        if number > block.number {
-            *block = Block { number, used: 0 };
+        if number > point.block.number {
+            point.block = Block { number, used: 0 };
         }
-        if number == block.number {
-            block.used = block.used.max(slot + 1);
+        if number == point.block.number {
+            point.block.used = point.block.used.max(slot + 1);
         }
     }
 
@@ -87,20 +114,19 @@ impl Names {
             Identity::Point => "",
             Identity::Device => reading.device,
         };
-        let kind = reading.reading_type.kind;
-        let hash = channel_hash(tenant, reading.point, device, reading.register, kind);
-        if let Some(channel) = self.channels.get(&hash) {
-            return Ok(*channel);
+        let register = (self.register(reading.register), reading.reading_type.kind.code());
+        let place = self.point(tenant, reading.point, device);
+        if let Ok(at) = self.known[place].find(register) {
+            return Ok(self.known[place].channels[at].1);
         }
-        let point = point_hash(tenant, reading.point, device);
-        if self.points.get(&point).is_none_or(|block| block.used >= ChannelId::SLOTS) {
-            let number = self.next_block()?;
-            self.points.insert(point, Block { number, used: 0 });
+        let block = &self.known[place].block;
+        if block.number == 0 || block.used >= ChannelId::SLOTS {
+            self.known[place].block = Block { number: self.next_block()?, used: 0 };
         }
-        let block = self.points.get_mut(&point).expect("inserted above");
-        let channel = ChannelId::new(block.number, block.used);
-        block.used += 1;
-        self.channels.insert(hash, channel);
+        let point = &mut self.known[place];
+        let channel = ChannelId::new(point.block.number, point.block.used);
+        point.block.used += 1;
+        point.learn(register, channel);
         let mut reading_type = reading.reading_type;
         reading_type.unit = reading_type.unit.family();
         new.push(NewChannel {
@@ -133,6 +159,36 @@ impl Names {
         Ok(device)
     }
 
+    /// The place of a point in `known`; made where it is not there.
+    fn point(&mut self, tenant: TenantId, point: &str, device: &str) -> usize {
+        let LastPoint { tenant: of, point: at, device: by, place } = &mut self.last;
+        if let Some(place) = *place
+            && (*of, at.as_str(), by.as_str()) == (tenant, point, device)
+        {
+            return place;
+        }
+        let known = &mut self.known;
+        let found = *self.points.entry(point_hash(tenant, point, device)).or_insert_with(|| {
+            known.push(Point::default());
+            u32::try_from(known.len() - 1).expect("fewer points than 2^32")
+        }) as usize;
+        (*of, *place) = (tenant, Some(found));
+        for (name, said) in [(at, point), (by, device)] {
+            name.clear();
+            name.push_str(said);
+        }
+        found
+    }
+
+    fn register(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.registers.get(name) {
+            return *number;
+        }
+        let number = u32::try_from(self.registers.len()).expect("fewer registers than 2^32");
+        self.registers.insert(name.into(), number);
+        number
+    }
+
     fn next_block(&mut self) -> Result<i64, Error> {
         if self.leased.is_empty() {
             self.leased = self.lessor.lease(self.lease_next)?;
@@ -144,10 +200,23 @@ impl Names {
     }
 }
 
+impl Point {
+    fn find(&self, register: Register) -> Result<usize, usize> {
+        self.channels.binary_search_by_key(&register, |(register, _)| *register)
+    }
+
+    fn learn(&mut self, register: Register, channel: ChannelId) {
+        match self.find(register) {
+            Ok(at) => self.channels[at].1 = channel,
+            Err(at) => self.channels.insert(at, (register, channel)),
+        }
+    }
+}
+
 /// Lengths go in with the texts, so that ("ab", "c") and ("a", "bc") differ.
-fn hash(space: u8, tenant: TenantId, texts: &[&str], last: u8) -> NameHash {
+fn hash(space: u8, tenant: TenantId, texts: &[&str]) -> NameHash {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&[space, last]);
+    hasher.update(&[space]);
     hasher.update(&tenant.0.to_le_bytes());
     for text in texts {
         hasher.update(&(text.len() as u64).to_le_bytes());
@@ -158,16 +227,12 @@ fn hash(space: u8, tenant: TenantId, texts: &[&str], last: u8) -> NameHash {
     u128::from_le_bytes(bytes)
 }
 
-fn channel_hash(tenant: TenantId, point: &str, device: &str, register: &str, kind: Kind) -> NameHash {
-    hash(1, tenant, &[point, device, register], kind.code())
-}
-
 fn point_hash(tenant: TenantId, point: &str, device: &str) -> NameHash {
-    hash(2, tenant, &[point, device], 0)
+    hash(2, tenant, &[point, device])
 }
 
 fn device_hash(tenant: TenantId, name: &str) -> NameHash {
-    hash(3, tenant, &[name], 0)
+    hash(3, tenant, &[name])
 }
 
 #[cfg(test)]
