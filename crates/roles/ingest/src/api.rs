@@ -7,20 +7,23 @@ use crate::{Problem, files, influx, readings};
 
 /// The part of the description that is about the doors; the web role adds its own.
 #[derive(OpenApi)]
-#[openapi(paths(
-    readings::post,
-    files::post,
-    influx::write_v1,
-    influx::write_v2,
-    influx::query,
-    influx::ping,
-    influx::health,
-    requests::create,
-    requests::look,
-    requests::send,
-    requests::end,
-    requests::describe
-))]
+#[openapi(
+    paths(
+        readings::post,
+        files::post,
+        influx::write_v1,
+        influx::write_v2,
+        influx::query,
+        influx::ping,
+        influx::health,
+        requests::create,
+        requests::look,
+        requests::send,
+        requests::end,
+        requests::describe
+    ),
+    components(schemas(Problem, influx::Told))
+)]
 pub struct Doors;
 
 /// Whatever is refused is told like this.

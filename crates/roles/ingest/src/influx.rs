@@ -30,6 +30,7 @@ use crate::limits::STATEMENT_BYTES_MAX;
 use crate::receipt::Receipt;
 use crate::whole::{self, Announced};
 use crate::{Error, Result};
+pub(crate) use told::Told;
 use told::{Dialect, Refusals};
 
 /// Where a body stands in the journal.

@@ -48,6 +48,7 @@ pub(crate) enum Refusals {
         sql::get, sql::post, queries::list, queries::cancel, lists::readings, lists::channels, lists::latest, lists::refused, imports::list, imports::one,
         sources::raw, live::watch, health::healthz, health::readyz, health::metrics, openapi
     ),
+    components(schemas(Problem)),
     tags(
         (name = "intake", description = "What comes in, and what became of it"),
         (name = "questions", description = "What is stored"),

@@ -96,7 +96,8 @@ fn the_irish_file_is_read_whole_its_repeated_hour_too() {
     let ours = rows(&house, sql);
     let mut ours: Vec<(i64, i128)> = ours.iter().map(|row| (row[1].parse().expect("a count"), atto(&row[2]))).collect();
     let mut theirs: Vec<(i64, i128)> = sums.into_values().collect();
-    (theirs.sort_unstable(), ours.sort_unstable());
+    theirs.sort_unstable();
+    ours.sort_unstable();
     assert_eq!(ours, theirs);
 }
 

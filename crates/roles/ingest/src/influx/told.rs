@@ -4,7 +4,8 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use utoipa::IntoResponses;
+use serde::Serialize;
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::Problem;
 
@@ -20,17 +21,38 @@ pub(super) enum Dialect {
 impl Dialect {
     pub(super) fn tell(self, problem: Problem) -> Response {
         let Problem { code, cause, next, .. } = &problem;
-        let (member, said) = match self {
-            Dialect::V1 => ("error", format!("{code}: {cause}; {next}")),
-            Dialect::V2 => ("message", format!("{cause}; {next}")),
+        let (error, message) = match self {
+            Dialect::V1 => (Some(format!("{code}: {cause}; {next}")), None),
+            Dialect::V2 => (None, Some(format!("{cause}; {next}"))),
         };
-        let mut told = serde_json::to_value(&problem).expect("texts and numbers become JSON");
-        told[member] = said.into();
+        let (status, detail, next) = (problem.status.as_u16(), cause.clone(), next.clone());
+        let Problem { byte, retry_after_s, .. } = problem;
+        let told = Told { status, code, detail, next, byte, retry_after_s, error, message };
+        let text = serde_json::to_string(&told).expect("texts and numbers become JSON");
         let mut response = problem.into_response();
-        *response.body_mut() = Body::from(told.to_string());
+        *response.body_mut() = Body::from(text);
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }
+}
+
+/// A [`Problem`] with the member that the client shows to people.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Told {
+    status: u16,
+    code: &'static str,
+    detail: String,
+    next: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    byte: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_s: Option<u32>,
+    /// For clients of version 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    /// For clients of version 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
 }
 
 /// As the doors' own, but for the type of what is said.
@@ -39,29 +61,29 @@ impl Dialect {
 pub(super) enum Refusals {
     /// The body or the request cannot be read.
     #[response(status = 400, content_type = "application/json")]
-    BadInput(Problem),
+    BadInput(Told),
     /// There is no token, or nobody knows it.
     #[response(status = 401, content_type = "application/json")]
-    Stranger(Problem),
+    Stranger(Told),
     /// The token may not.
     #[response(status = 403, content_type = "application/json")]
-    NotAllowed(Problem),
+    NotAllowed(Told),
     /// The body came too slowly.
     #[response(status = 408, content_type = "application/json")]
-    Slow(Problem),
+    Slow(Told),
     /// The body is too large.
     #[response(status = 413, content_type = "application/json")]
-    TooLarge(Problem),
+    TooLarge(Told),
     /// The body is in an encoding that is not known here.
     #[response(status = 415, content_type = "application/json")]
-    Form(Problem),
+    Form(Told),
     /// This tenant sends too much at once; `Retry-After` says when to go on.
     #[response(status = 429, content_type = "application/json")]
-    TooMuch(Problem),
+    TooMuch(Told),
     /// The server failed; its log says why.
     #[response(status = 500, content_type = "application/json")]
-    Failed(Problem),
+    Failed(Told),
     /// Busy: the same may work after `Retry-After`.
     #[response(status = 503, content_type = "application/json")]
-    Busy(Problem),
+    Busy(Told),
 }
