@@ -39,7 +39,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LiveAsked {
-    /// The point whose readings.
+    /// The point whose readings; this or `channel` must be given.
     point: Option<String>,
     /// The channel whose readings.
     channel: Option<i64>,
@@ -51,6 +51,12 @@ struct Named {
     channel: i64,
     point: String,
     register: String,
+}
+
+/// The tenant's newest channel, if it has one.
+#[derive(Deserialize)]
+struct Newest {
+    channel: Option<i64>,
 }
 
 /// Watch readings as they come in.
@@ -66,6 +72,10 @@ pub(crate) async fn watch(
 ) -> Result<Response, Problem> {
     let asked = asked::known(parameters, "point and channel")?;
     let tenant = asked::asker(&parts, &headers).await?;
+    if asked.point.is_none() && asked.channel.is_none() {
+        let cause = "neither point nor channel is given".to_owned();
+        return Err(problem::parameter(cause, "name what to watch; /v1/channels lists both"));
+    }
     let place = parts.watchers.clone().try_acquire_owned().map_err(|_| problem::watchers(WATCHERS_MAX))?;
     // Subscribed before the names are read: what comes meanwhile waits.
     let groups = parts.live.subscribe();
@@ -75,6 +85,7 @@ pub(crate) async fn watch(
         tenant,
         asked,
         names: HashMap::new(),
+        newest: ChannelId(i64::MIN),
         groups,
         ready: VecDeque::new(),
         _place: place,
@@ -93,8 +104,11 @@ struct Watcher {
     closing: watch::Receiver<bool>,
     tenant: TenantId,
     asked: LiveAsked,
-    /// Channels of the tenant that are watched; none where it is not.
-    names: HashMap<ChannelId, Option<Named>>,
+    /// The channels that are watched: those of one point at most.
+    names: HashMap<ChannelId, Named>,
+    /// Of the tenant's channels when their names were read. Those of a point lie in blocks of its own, and
+    /// blocks are given out upwards: below it, only a block that is watched can get another.
+    newest: ChannelId,
     groups: Receiver<Arc<[Fresh]>>,
     ready: VecDeque<Event>,
     _place: OwnedSemaphorePermit,
@@ -125,32 +139,42 @@ impl Watcher {
     /// `None` where names cannot be read: the stream ends, and the log says why.
     async fn take(&mut self, group: &[Fresh]) -> Option<()> {
         let ours = || group.iter().filter(|fresh| fresh.tenant == self.tenant);
-        if ours().any(|fresh| !self.names.contains_key(&fresh.channel)) {
+        if ours().any(|fresh| self.may_be_new(fresh.channel)) {
             self.learn().await.ok()?;
         }
         for fresh in group.iter().filter(|fresh| fresh.tenant == self.tenant) {
-            // A channel that is none of what is asked for is not looked up again.
-            if let Some(named) = self.names.entry(fresh.channel).or_insert(None) {
+            if let Some(named) = self.names.get(&fresh.channel) {
                 self.ready.push_back(event(fresh, named));
             }
         }
         Some(())
     }
 
+    /// Whether it may be watched, and came after the names were read.
+    fn may_be_new(&self, channel: ChannelId) -> bool {
+        let block = |channel: ChannelId| channel.0.div_euclid(ChannelId::SLOTS);
+        let shares_block = || self.names.keys().any(|known| block(*known) == block(channel));
+        !self.names.contains_key(&channel)
+            && (channel > self.newest || (self.asked.channel.is_none() && shares_block()))
+    }
+
     /// Reads which channels are watched, by now.
     async fn learn(&mut self) -> Result<(), Problem> {
-        let mut conditions = vec!["true".to_owned()];
+        let mut conditions = Vec::new();
         conditions.extend(self.asked.point.as_deref().map(|point| format!("point = {}", quoted(point))));
         conditions.extend(self.asked.channel.map(|channel| format!("channel = {channel}")));
         let sql = format!("select channel, point, register from channels where {}", conditions.join(" and "));
         let failed = |error: query::Error| problem::of_query(&error);
         let session = self.parts.engine.session(Principal { tenant: self.tenant }, self.parts.reader.snapshot());
-        let page = session.query(&sql).await.map_err(failed)?.page(usize::MAX, &[]).await.map_err(failed)?;
-        let rows = page.encode(Format::Json).map_err(failed)?;
-        let rows: Vec<Named> = serde_json::from_slice(&rows).expect("the engine writes JSON");
-        for named in rows {
-            self.names.insert(ChannelId(named.channel), Some(named));
-        }
+        let ask = async |sql: &str| -> Result<Vec<u8>, Problem> {
+            let page = session.query(sql).await.map_err(failed)?.page(usize::MAX, &[]).await.map_err(failed)?;
+            page.encode(Format::Json).map_err(failed)
+        };
+        let newest = ask("select max(channel) as channel from channels").await?;
+        let rows: Vec<Named> = serde_json::from_slice(&ask(&sql).await?).expect("the engine writes JSON");
+        let newest: [Newest; 1] = serde_json::from_slice(&newest).expect("the engine writes JSON, one row of it");
+        self.newest = ChannelId(newest[0].channel.unwrap_or(i64::MIN));
+        self.names.extend(rows.into_iter().map(|named| (ChannelId(named.channel), named)));
         Ok(())
     }
 }

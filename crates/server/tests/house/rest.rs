@@ -161,6 +161,7 @@ fn what_cannot_be_asked_says_why() {
         "/v1/refused?seq=-1",
         "/v1/imports?files=perhaps",
         "/v1/imports?after=1.2",
+        "/v1/live",
         "/v1/live?point=a&format=csv",
     ];
     for path in wrong {
@@ -205,6 +206,33 @@ fn who_watches_sees_each_new_reading_once_and_is_let_go_at_the_stop() {
     assert!(begun.elapsed().as_secs() < 8, "a watcher holds the server up");
     let rest: Vec<String> = lines.map_while(Result::ok).filter(|line| line.starts_with("data: ")).collect();
     assert_eq!(rest, Vec::<String>::new());
+}
+
+#[test]
+fn who_watches_sees_channels_too_that_come_later() {
+    let house = House::new();
+    let server = house.serve();
+    let day = nem12("1.25", "20040420010203");
+    send(&server, "other.csv", day.replace("CCCC", "DDDD").as_bytes());
+    let mut stream = server.connect().expect("connects");
+    stream.write_all(server.head("GET /v1/live?point=CCCC123456", "").as_bytes()).expect("asks");
+    let mut lines = BufReader::new(stream).lines();
+    while !lines.next().expect("a head").expect("text").is_empty() {}
+    // The point, a stranger, another register of the point.
+    send(&server, "point.csv", day.as_bytes());
+    send(&server, "stranger.csv", day.replace("CCCC", "EEEE").as_bytes());
+    send(&server, "register.csv", day.replace("E1,001,E1", "B1,001,B1").as_bytes());
+    let mut seen = BTreeSet::new();
+    while seen.len() < 96 {
+        let line = lines.next().expect("it goes on").expect("text");
+        if let Some(data) = line.strip_prefix("data: ") {
+            let reading: Value = serde_json::from_str(data).expect("JSON");
+            assert_eq!(reading["point"], "CCCC123456", "{reading}");
+            let new = seen.insert((reading["register"].to_string(), reading["start"].to_string()));
+            assert!(new, "shown twice: {reading}");
+        }
+    }
+    server.stop();
 }
 
 /// It works in a network that is closed, and tells nobody who looks at it.
