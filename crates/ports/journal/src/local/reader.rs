@@ -77,8 +77,11 @@ impl Shared {
             }
         }
         if let Some(last) = records.last() {
-            let cursor = (last.sequence.0 + 1, spot.first, frames.at);
-            *self.cursor.lock().expect("no holder of this lock panics") = Some(cursor);
+            let mut cursor = self.cursor.lock().expect("no holder of this lock panics");
+            // Who looks something up further back does not cost the one who reads on its place.
+            if cursor.is_none_or(|(next, ..)| next <= last.sequence.0) {
+                *cursor = Some((last.sequence.0 + 1, spot.first, frames.at));
+            }
         }
         Ok(records)
     }
