@@ -236,7 +236,7 @@ impl FoldJob {
         report.earlier = losers.iter().filter(|at| origin(at) != Origin::History).count() as u64;
         let rows = gather(&gathered.found, &losers)?;
         let mut exchange = Exchange {
-            adds: self.library.shelf.write(Table::History, &[rows], name, self.through())?,
+            adds: self.library.shelf.write(Table::History, vec![rows.into()], name, self.through())?,
             removes: Vec::new(),
         };
         for file in stale.into_keys() {
@@ -282,7 +282,7 @@ impl FoldJob {
         let missing = not(&among(&Keys::of(&winners)?, &based)).map_err(broken)?;
         let missing = filter_record_batch(&winners, &missing).map_err(broken)?;
         let mut exchange = Exchange {
-            adds: self.library.shelf.write(Table::Readings, &[missing], name, self.through())?,
+            adds: self.library.shelf.write(Table::Readings, vec![missing.into()], name, self.through())?,
             removes: Vec::new(),
         };
         for file in files {

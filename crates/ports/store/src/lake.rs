@@ -24,6 +24,7 @@ use crate::rows::{Keys, batch_to_rows};
 use crate::schema::Table;
 use crate::snapshot::{Pin, Snapshot, Tail};
 use crate::standing::{Sources, found};
+use crate::waiting::Waiting;
 use crate::write::Shelf;
 
 /// D6: what comes in one commit touches at most so many months; the rest waits.
@@ -165,14 +166,15 @@ impl Lake {
     ///
     /// Rows of `readings` have keys that are not stored, each once; further
     /// versions of a key go to `overlay`, after its first is in `readings`.
-    pub async fn append(&mut self, table: Table, batches: Vec<RecordBatch>, to: Position) -> Result<Outcome> {
+    pub async fn append(&mut self, table: Table, rows: Vec<impl Into<Waiting>>, to: Position) -> Result<Outcome> {
+        let rows: Vec<Waiting> = rows.into_iter().map(Into::into).collect();
         if self.position(table) >= to {
             return Ok(Outcome::AlreadyIn);
         }
-        self.check_limits(table, &batches)?;
+        self.check_limits(table, &rows)?;
         let shelf = self.library.shelf.clone();
         let name = format!("part-{:016x}", to.as_version());
-        let adds = blocking(move || shelf.write(table, &batches, &name, to)).await?;
+        let adds = blocking(move || shelf.write(table, rows, &name, to)).await?;
         let txns = vec![(self.lane.clone(), to.as_version())];
         let change = Change { adds, removes: Vec::new(), txns, operation: "write", data_change: true };
         self.unpublished.store(true, Ordering::SeqCst);
@@ -187,15 +189,15 @@ impl Lake {
         Ok(outcome)
     }
 
-    fn check_limits(&self, table: Table, batches: &[RecordBatch]) -> Result<()> {
+    fn check_limits(&self, table: Table, rows: &[Waiting]) -> Result<()> {
         if table.partitioned() {
-            let partitions = months_of(batches)?;
+            let partitions = months_of(rows)?;
             if partitions > PARTITIONS_MAX {
                 return Err(Error::TooManyPartitions { table: table.name(), partitions, max: PARTITIONS_MAX });
             }
         }
         if table == Table::Overlay {
-            let new: u64 = batches.iter().map(|b| b.num_rows() as u64).sum();
+            let new: u64 = rows.iter().map(|rows| rows.num_rows() as u64).sum();
             let rows = new + self.corrections_waiting();
             if rows > OVERLAY_ROWS_MAX {
                 return Err(Error::OverlayFull { rows, max: OVERLAY_ROWS_MAX });
@@ -338,16 +340,19 @@ fn pin_of(tables: &[DeltaTable]) -> Pin {
     }
 }
 
-fn months_of(batches: &[RecordBatch]) -> Result<usize> {
+fn months_of(waiting: &[Waiting]) -> Result<usize> {
     let (mut months, mut month_of) = (std::collections::BTreeSet::new(), Months::default());
-    for batch in batches {
-        let mut last = 0;
-        for start in Keys::of(batch)?.start {
-            let month = month_of.of(Timestamp(*start));
-            if month != last {
-                months.insert(month);
-                last = month;
-            }
+    let mut last = 0;
+    let mut take = |start: i64| {
+        let month = month_of.of(Timestamp(start));
+        if std::mem::replace(&mut last, month) != month {
+            months.insert(month);
+        }
+    };
+    for rows in waiting {
+        match rows.runs() {
+            Some(runs) => runs.runs().flat_map(|run| run.starts()).for_each(|start| take(*start)),
+            None => Keys::of(&rows.columns())?.start.iter().for_each(|start| take(*start)),
         }
     }
     Ok(months.len())

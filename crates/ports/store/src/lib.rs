@@ -7,9 +7,9 @@
 //!
 //! Read: `error.rs`, `position.rs` (how far a table is), `schema.rs` (the
 //! tables), `rows.rs` (rows and columns), `delta/` (files and commits on a
-//! disk), `sink.rs` and `write.rs` (one file), `read.rs` (one file),
-//! `prune.rs` (what need not be read), `lookup.rs` (rows of keys),
-//! `latest.rs` (in memory), `scan.rs` and `part.rs`, `versions.rs` (which version stands), `standing.rs` (corrections
+//! disk), `read.rs` (one file), `prune.rs` (what need not be read), `lookup.rs`
+//! (rows of keys), `latest.rs` (in memory), `waiting.rs` (rows to be written),
+//! `sink.rs` and `write.rs` (one file), `scan.rs` and `part.rs`, `versions.rs` (which version stands), `standing.rs` (corrections
 //! applied), `snapshot.rs`, `lake.rs` (all of it), `fold.rs`, `compact.rs`,
 //! `vacuum.rs`, `scrub.rs`, `outside.rs` (other engines).
 
@@ -19,11 +19,12 @@ mod schema;
 mod rows;
 pub mod delta;
 mod sink;
-mod write;
 mod read;
 mod prune;
 mod lookup;
 mod latest;
+mod waiting;
+mod write;
 mod scan;
 mod part;
 mod versions;
@@ -53,3 +54,4 @@ pub use schema::{Table, column};
 pub use scrub::{Damage, ScrubReport};
 pub use snapshot::{Snapshot, Tail};
 pub use vacuum::VacuumReport;
+pub use waiting::Waiting;

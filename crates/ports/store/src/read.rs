@@ -253,10 +253,9 @@ mod tests {
             for number in 0..40 {
                 let mut row = crate::tests::any_row();
                 row.key.channel.0 = number;
-                let rows = [rows_to_batch(&[row], &Words::new())];
-                let entries = shelf
-                    .write(Table::Overlay, &rows, &format!("part-{number}"), Position::START)
-                    .expect("room enough");
+                let rows = vec![rows_to_batch(&[row], &Words::new()).into()];
+                let entries =
+                    shelf.write(Table::Overlay, rows, &format!("part-{number}"), Position::START).expect("room enough");
                 let file = DiskFile::new(&shelf, Table::Overlay, &entries[0]);
                 footers.of(Table::Overlay, &file).expect("readable");
                 let (after_first, _) = (file.bytes_read(), footers.of(Table::Overlay, &file).expect("readable"));

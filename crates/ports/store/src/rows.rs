@@ -6,12 +6,13 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, Int8Array, Int16Array, Int32Array, Int64Array, RecordBatch, StringArray, StringBuilder,
-    TimestampMicrosecondArray,
+    Array, ArrayRef, Int8Array, Int16Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 use meter::{
-    ChannelId, Decimal, DeviceId, Flags, Quality, Row, RowKey, Sequence, Span, TenantId, Timestamp, Unit, Word, Words,
+    ChannelId, Decimal, DeviceId, Flags, Quality, Row, RowKey, Run, Runs, Sequence, Span, TenantId, Timestamp, Unit,
+    Word, Words,
 };
 
 use crate::error::{Error, Result};
@@ -21,39 +22,145 @@ const TABLE: &str = "readings";
 
 /// The rows as one batch of `readings`, `overlay` or `history`, in their order.
 pub fn rows_to_batch(rows: &[Row], words: &Words) -> RecordBatch {
-    let mut codes = UnitCodes::default();
-    let times = |of: &dyn Fn(&Row) -> Timestamp| -> ArrayRef {
-        Arc::new(TimestampMicrosecondArray::from_iter_values(rows.iter().map(|r| of(r).0)).with_timezone("UTC"))
-    };
-    let longs = |of: &dyn Fn(&Row) -> i64| -> ArrayRef { Arc::new(Int64Array::from_iter_values(rows.iter().map(of))) };
-    let bytes = |of: &dyn Fn(&Row) -> u8| -> ArrayRef {
-        let small = |r| i8::try_from(of(r)).expect("scales and codes are below 128");
-        Arc::new(Int8Array::from_iter_values(rows.iter().map(small)))
-    };
-    let texts = |of: &dyn Fn(&Row) -> Word| -> ArrayRef {
-        let mut built = StringBuilder::with_capacity(rows.len(), rows.len() * 4);
-        rows.iter().for_each(|r| built.append_value(words.text(of(r))));
-        Arc::new(built.finish())
-    };
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(Int32Array::from_iter_values(rows.iter().map(|r| r.key.tenant.0))),
-        longs(&|r| r.key.channel.0),
-        times(&|r| r.key.start),
-        longs(&|r| r.key.span.0),
-        longs(&|r| r.value.value),
-        bytes(&|r| r.value.scale),
-        texts(&|r| r.unit),
-        Arc::new(Int16Array::from_iter_values(rows.iter().map(|r| codes.of(r.unit, words)))),
-        texts(&|r| r.quality),
-        bytes(&|r| r.canonical.code()),
-        texts(&|r| r.reason),
-        Arc::new(Int32Array::from_iter_values(rows.iter().map(|r| i32::from(r.flags.0)))),
-        longs(&|r| r.device.0),
-        times(&|r| r.message_time),
-        times(&|r| r.issued_at),
-        longs(&|r| i64::try_from(r.sequence.0).expect("the journal counts below 2^43")),
-    ];
-    RecordBatch::try_new(Table::Readings.schema(), columns).expect("built column by column as the schema says")
+    let runs: Runs = rows.iter().collect();
+    let mut columns = RowColumns::with_capacity(rows.len());
+    runs.runs().for_each(|run| columns.push(&run, words));
+    columns.finish()
+}
+
+/// Columns of readings while rows are taken in, run by run.
+pub(crate) struct RowColumns {
+    tenant: Vec<i32>,
+    channel: Vec<i64>,
+    start: Vec<i64>,
+    span: Vec<i64>,
+    value: Vec<i64>,
+    scale: Vec<i8>,
+    unit: Texts,
+    unit_code: Vec<i16>,
+    quality: Texts,
+    rank: Vec<i8>,
+    reason: Texts,
+    flags: Vec<i32>,
+    device: Vec<i64>,
+    message_time: Vec<i64>,
+    issued_at: Vec<i64>,
+    sequence: Vec<i64>,
+    codes: UnitCodes,
+}
+
+impl RowColumns {
+    /// With room for so many rows.
+    pub(crate) fn with_capacity(rows: usize) -> RowColumns {
+        RowColumns {
+            tenant: Vec::with_capacity(rows),
+            channel: Vec::with_capacity(rows),
+            start: Vec::with_capacity(rows),
+            span: Vec::with_capacity(rows),
+            value: Vec::with_capacity(rows),
+            scale: Vec::with_capacity(rows),
+            unit: Texts::with_capacity(rows),
+            unit_code: Vec::with_capacity(rows),
+            quality: Texts::with_capacity(rows),
+            rank: Vec::with_capacity(rows),
+            reason: Texts::with_capacity(rows),
+            flags: Vec::with_capacity(rows),
+            device: Vec::with_capacity(rows),
+            message_time: Vec::with_capacity(rows),
+            issued_at: Vec::with_capacity(rows),
+            sequence: Vec::with_capacity(rows),
+            codes: UnitCodes::default(),
+        }
+    }
+
+    /// How many rows are in it.
+    pub(crate) fn len(&self) -> usize {
+        self.start.len()
+    }
+
+    /// Takes in the rows of a run; `words` are theirs.
+    pub(crate) fn push(&mut self, run: &Run<'_>, words: &Words) {
+        let (like, rows) = (run.like(), run.len());
+        let small = |code: u8| i8::try_from(code).expect("scales and codes are below 128");
+        repeat(&mut self.tenant, like.key.tenant.0, rows);
+        repeat(&mut self.channel, like.key.channel.0, rows);
+        self.start.extend_from_slice(run.starts());
+        repeat(&mut self.span, like.key.span.0, rows);
+        self.value.extend_from_slice(run.values());
+        repeat(&mut self.scale, small(like.value.scale), rows);
+        self.unit.push(words.text(like.unit), rows);
+        repeat(&mut self.unit_code, self.codes.of(like.unit, words), rows);
+        self.quality.push(words.text(like.quality), rows);
+        repeat(&mut self.rank, small(like.canonical.code()), rows);
+        self.reason.push(words.text(like.reason), rows);
+        repeat(&mut self.flags, i32::from(like.flags.0), rows);
+        repeat(&mut self.device, like.device.0, rows);
+        repeat(&mut self.message_time, like.message_time.0, rows);
+        repeat(&mut self.issued_at, like.issued_at.0, rows);
+        let sequence = i64::try_from(like.sequence.0).expect("the journal counts below 2^43");
+        repeat(&mut self.sequence, sequence, rows);
+    }
+
+    /// What was taken in.
+    pub(crate) fn finish(self) -> RecordBatch {
+        let longs = |values: Vec<i64>| -> ArrayRef { Arc::new(Int64Array::from(values)) };
+        let bytes = |values: Vec<i8>| -> ArrayRef { Arc::new(Int8Array::from(values)) };
+        let times =
+            |values: Vec<i64>| -> ArrayRef { Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC")) };
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int32Array::from(self.tenant)),
+            longs(self.channel),
+            times(self.start),
+            longs(self.span),
+            longs(self.value),
+            bytes(self.scale),
+            self.unit.finish(),
+            Arc::new(Int16Array::from(self.unit_code)),
+            self.quality.finish(),
+            bytes(self.rank),
+            self.reason.finish(),
+            Arc::new(Int32Array::from(self.flags)),
+            longs(self.device),
+            times(self.message_time),
+            times(self.issued_at),
+            longs(self.sequence),
+        ];
+        RecordBatch::try_new(Table::Readings.schema(), columns).expect("built column by column as the schema says")
+    }
+}
+
+/// A single row is the rule in live data, and cheaper to push than to fill.
+fn repeat<T: Copy>(column: &mut Vec<T>, value: T, rows: usize) {
+    match rows {
+        1 => column.push(value),
+        rows => column.resize(column.len() + rows, value),
+    }
+}
+
+/// A column of texts while it grows.
+struct Texts {
+    ends: Vec<i32>,
+    bytes: Vec<u8>,
+}
+
+impl Texts {
+    fn with_capacity(rows: usize) -> Texts {
+        let mut ends = Vec::with_capacity(rows + 1);
+        ends.push(0);
+        Texts { ends, bytes: Vec::with_capacity(rows * 4) }
+    }
+
+    fn push(&mut self, text: &str, rows: usize) {
+        for _ in 0..rows {
+            self.bytes.extend_from_slice(text.as_bytes());
+            self.ends.push(i32::try_from(self.bytes.len()).expect("a batch holds below 2 GiB of words"));
+        }
+    }
+
+    fn finish(self) -> ArrayRef {
+        let ends = OffsetBuffer::new(self.ends.into());
+        Arc::new(StringArray::try_new(ends, self.bytes.into(), None).expect("whole texts, one after the other"))
+    }
 }
 
 /// The rows of a batch of `readings`, `overlay` or `history`, in their order.

@@ -19,6 +19,7 @@ use crate::rows::batch_to_rows;
 use crate::scan::{Held, Rows, ScanRequest, ScanStats, ScanTable, parts, parts_of};
 use crate::schema::Table;
 use crate::standing::{Sources, Standing};
+use crate::waiting::Waiting;
 
 /// Rows that are understood but not yet committed, in the schemas of their tables.
 ///
@@ -37,7 +38,7 @@ pub struct Tail {
     /// Rows of `events`.
     pub events: Vec<RecordBatch>,
     /// First versions.
-    pub readings: Vec<RecordBatch>,
+    pub readings: Vec<Waiting>,
     /// Further versions.
     pub overlay: Vec<RecordBatch>,
     /// How far the journal is seen in the snapshot: files and tail together.
@@ -164,7 +165,7 @@ impl Snapshot {
             memory.push(Held { batches: vec![rows.clone()], without: all[place + 1..].to_vec() });
         }
         if table == ScanTable::Readings {
-            memory.push(Held { batches: self.tail.readings.clone(), without: all.clone() });
+            memory.push(Held { batches: Waiting::all_columns(&self.tail.readings), without: all.clone() });
         }
         Ok(Rows {
             library: self.library.clone(),

@@ -25,6 +25,7 @@ use crate::read::FileBatches;
 use crate::rows::Keys;
 use crate::schema::Table;
 use crate::versions::{Found, Origin, gather, settle};
+use crate::waiting::Waiting;
 use crate::write::sorted_by_key;
 
 /// More layers are made one: a scan asks each of them about every batch.
@@ -46,7 +47,7 @@ pub(crate) struct Sources<'a> {
     pub readings: &'a [FileEntry],
     pub overlay: &'a [FileEntry],
     pub history: &'a [FileEntry],
-    pub tail_readings: &'a [RecordBatch],
+    pub tail_readings: &'a [Waiting],
     pub tail_overlay: &'a [RecordBatch],
 }
 
@@ -125,14 +126,14 @@ pub(crate) fn found(keys: &[RowKey], sources: &Sources<'_>) -> Result<Vec<Found>
         let rows = sources.library.rows_of(table, files, keys)?;
         found.extend(rows.into_iter().map(|of_file| Found { origin, batch: of_file.batch }));
     }
-    for (origin, batches) in [(Origin::Base, sources.tail_readings), (Origin::Overlay, sources.tail_overlay)] {
-        for batch in batches {
-            let batch = filter_record_batch(batch, &among(&Keys::of(batch)?, keys)).map_err(broken)?;
-            if batch.num_rows() > 0 {
-                found.push(Found { origin, batch });
-            }
-        }
+    for waiting in sources.tail_readings {
+        found.push(Found { origin: Origin::Base, batch: waiting.of_keys(keys)? });
     }
+    for batch in sources.tail_overlay {
+        let batch = filter_record_batch(batch, &among(&Keys::of(batch)?, keys)).map_err(broken)?;
+        found.push(Found { origin: Origin::Overlay, batch });
+    }
+    found.retain(|found| found.batch.num_rows() > 0);
     Ok(found)
 }
 

@@ -10,14 +10,13 @@
 //! and a reader skips them together.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, max, min, take_record_batch};
 use arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType};
 use host::Disk;
-use meter::{ChannelId, Months, TenantId, Timestamp};
+use meter::{ChannelId, Months, Piece, RowKey, Runs, TenantId, Timestamp, in_key_order};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -28,14 +27,17 @@ use parquet::schema::types::ColumnPath;
 use crate::delta::{FileEntry, FileKey};
 use crate::error::{Error, Result};
 use crate::position::Position;
-use crate::rows::Keys;
+use crate::rows::{Keys, RowColumns};
 use crate::schema::{GROUP_SHARED, Table, column};
 use crate::sink::DiskSink;
+use crate::waiting::Waiting;
 
 /// D6: long enough that a channel's month lies in one group.
 pub const GROUP_ROWS_MAX: usize = 1 << 20;
 /// A channel's month of half-hours is 1,488 rows: one or two pages a column.
 pub const PAGE_ROWS_MAX: usize = 4_096;
+/// Rows made columns at a time: some megabytes, and few calls of the encoder.
+const COLUMN_ROWS: usize = 1 << 15;
 /// Of the hash in a file's name: 64 bits find any accident.
 const HASH_LETTERS: usize = 16;
 /// Columns whose smallest and largest value every page tells.
@@ -61,32 +63,58 @@ impl Shelf {
         format!("{}/{}/{file}", self.root, table.name())
     }
 
-    /// Writes batches of one table as files, one a month where the table is
+    /// Writes rows of one table as files, one a month where the table is
     /// partitioned. Rows of readings are sorted by key first. `name` makes the
     /// file names unique, together with their hash; no row came in after `through`.
     pub(crate) fn write(
         &self,
         table: Table,
-        batches: &[RecordBatch],
+        rows: Vec<Waiting>,
         name: &str,
         through: Position,
     ) -> Result<Vec<FileEntry>> {
-        if batches.iter().all(|b| b.num_rows() == 0) {
+        if rows.iter().all(|rows| rows.num_rows() == 0) {
             return Ok(Vec::new());
         }
-        if !table.holds_readings() {
-            let mut file = FileWriter::create(self, table, 0)?;
-            batches.iter().try_for_each(|batch| file.write(batch))?;
-            return Ok(vec![file.finish(name, through)?]);
+        if table.partitioned() {
+            return self.write_by_month(table, rows, name, through);
         }
-        let sorted = sorted_by_key(table, batches)?;
+        let mut file = FileWriter::create(self, table, 0)?;
+        let batches = Waiting::all_columns(&rows);
+        match table.holds_readings() {
+            true => file.write(&sorted_by_key(table, &batches)?)?,
+            false => batches.iter().try_for_each(|batch| file.write(batch))?,
+        }
+        Ok(vec![file.finish(name, through)?])
+    }
+
+    /// Columns are made of a piece at a time.
+    fn write_by_month(
+        &self,
+        table: Table,
+        rows: Vec<Waiting>,
+        name: &str,
+        through: Position,
+    ) -> Result<Vec<FileEntry>> {
+        let rows = rows.into_iter().map(Waiting::into_runs).collect::<Result<Vec<_>>>()?;
+        let runs: Vec<&Runs> = rows.iter().map(|(rows, _)| rows.runs().expect("are in runs now")).collect();
+        let pieces = in_key_order(&runs);
         if table == Table::Readings {
-            each_key_once(&Keys::of(&sorted)?)?;
+            each_key_once(&pieces, &runs)?;
         }
         let mut entries = Vec::new();
-        for (month, rows) in by_month(table, &sorted)? {
+        for (month, pieces) in by_month(pieces, &runs) {
             let mut file = FileWriter::create(self, table, month)?;
-            file.write(&rows)?;
+            let mut left = pieces.as_slice();
+            while !left.is_empty() {
+                let mut columns = RowColumns::with_capacity(COLUMN_ROWS);
+                while let Some((piece, rest)) = left.split_first().filter(|_| columns.len() < COLUMN_ROWS) {
+                    let words = rows[piece.source as usize].1.read().expect("no holder panics");
+                    columns.push(&runs[piece.source as usize].piece(*piece), &words);
+                    left = rest;
+                }
+                file.write(&columns.finish())?;
+            }
             entries.push(file.finish(name, through)?);
         }
         Ok(entries)
@@ -241,37 +269,37 @@ pub(crate) fn sorted_by_key(table: Table, batches: &[RecordBatch]) -> Result<Rec
 }
 
 /// The base has one row per key: two in one commit are a mistake of ours.
-fn each_key_once(sorted: &Keys<'_>) -> Result<()> {
-    match (1..sorted.len()).find(|row| sorted.at(row - 1) == sorted.at(*row)) {
-        None => Ok(()),
-        Some(row) => Err(Error::KeyTwice { key: sorted.at(row) }),
+fn each_key_once(pieces: &[Piece], runs: &[&Runs]) -> Result<()> {
+    let mut last: Option<RowKey> = None;
+    for piece in pieces {
+        let run = runs[piece.source as usize].piece(*piece);
+        let key = run.first_key();
+        if last == Some(key) {
+            return Err(Error::KeyTwice { key });
+        }
+        last = Some(run.last_key());
     }
+    Ok(())
 }
 
-/// The rows of each month, in their order; all of them where there are no partitions.
-fn by_month(table: Table, sorted: &RecordBatch) -> Result<Vec<(i32, RecordBatch)>> {
-    if !table.partitioned() {
-        return Ok(vec![(0, sorted.clone())]);
-    }
-    let mut runs: Vec<(i32, Range<u32>)> = Vec::new();
+/// The pieces of each month, in their order.
+fn by_month(pieces: Vec<Piece>, runs: &[&Runs]) -> BTreeMap<i32, Vec<Piece>> {
+    let mut months: BTreeMap<i32, Vec<Piece>> = BTreeMap::new();
     let mut month_of = Months::default();
-    for (row, start) in (0_u32..).zip(Keys::of(sorted)?.start) {
-        let month = month_of.of(Timestamp(*start));
-        match runs.last_mut() {
-            Some((last, rows)) if *last == month => rows.end = row + 1,
-            _ => runs.push((month, row..row + 1)),
+    for piece in pieces {
+        let starts = runs[piece.source as usize].piece(piece).starts();
+        let mut from = 0;
+        while from < starts.len() {
+            let month = month_of.of(Timestamp(starts[from]));
+            let to = match month_of.of(Timestamp(starts[starts.len() - 1])) == month {
+                true => starts.len(),
+                false => from + starts[from..].partition_point(|start| month_of.of(Timestamp(*start)) <= month),
+            };
+            months.entry(month).or_default().push(piece.part(from, to - from));
+            from = to;
         }
     }
-    let mut months: BTreeMap<i32, Vec<u32>> = BTreeMap::new();
-    for (month, rows) in runs {
-        months.entry(month).or_default().extend(rows);
-    }
-    if let (1, Some(month)) = (months.len(), months.keys().next()) {
-        return Ok(vec![(*month, sorted.clone())]);
-    }
-    let rows = |cause| Error::Rows { table: table.name(), cause };
-    let part = |(month, of_month)| Ok((month, take_record_batch(sorted, &UInt32Array::from(of_month)).map_err(rows)?));
-    months.into_iter().map(part).collect()
+    months
 }
 
 /// Bounds of the columns that files are skipped by, where a table has them.

@@ -5,7 +5,7 @@
 //! by time or load: a replay cuts the same record at the same places.
 
 use journal::Door;
-use meter::{ChannelId, DeviceId, Place, ReadingType, Row, Sequence, Span, TenantId, Timestamp};
+use meter::{ChannelId, DeviceId, Place, ReadingType, Runs, Sequence, Span, TenantId, Timestamp};
 use store::Position;
 
 /// A chunk ends after this many readings, events and refusals.
@@ -100,7 +100,7 @@ pub struct Chunk {
     pub first_ordinal: i64,
     /// Set where the whole file was seen before: the sequence it came in with.
     pub duplicate_of: Option<Sequence>,
-    pub rows: Vec<Row>,
+    pub rows: Runs,
     /// Calendar months that its readings touch, each once: few, and mostly one.
     pub months: Vec<i32>,
     /// Readings of messages that came before: duplicates, not among the rows.
@@ -121,7 +121,7 @@ impl Chunk {
             last: false,
             first_ordinal,
             duplicate_of: None,
-            rows: Vec::new(),
+            rows: Runs::default(),
             months: Vec::new(),
             repeated: 0,
             channels: Vec::new(),

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use meter::{ChannelId, RowKey, Timestamp};
+use meter::{ChannelId, RowKey, SPOT_SLACK_MICROS, Timestamp};
 use smallvec::SmallVec;
 
 /// A half-open stretch of time, in microseconds of UTC.
@@ -20,8 +20,6 @@ pub struct Run {
 /// Runs kept a channel; past that the two closest become one, which costs
 /// look-ups, never correctness. 32 × 16 bytes bounds a channel at 512 bytes.
 pub const RUNS_MAX: usize = 32;
-/// Spot values never touch each other; those less than a day apart share a run.
-const SPOT_SLACK_MICROS: i64 = 86_400_000_000;
 
 /// What is covered of each channel, by block: the channels of a point lie together,
 /// and whoever asks in their order finds the block at hand.
@@ -60,11 +58,29 @@ impl Coverage {
         after > 0 && key.start.0 < runs[after - 1].to
     }
 
+    /// Whether none of the rows of a run can be stored.
+    pub fn is_free(&self, rows: &meter::Run<'_>) -> bool {
+        let (first, last) = (rows.first_key(), rows.last_key());
+        let Some(Covered { runs, .. }) = self.get(first.channel) else { return true };
+        let after = runs.partition_point(|run| run.from <= last.start.0);
+        after == 0 || runs[after - 1].to <= first.start.0
+    }
+
     /// Takes in a stored key. Whether some of its time was, or may have been,
     /// covered already.
     pub fn insert(&mut self, key: &RowKey) -> bool {
+        self.insert_all(key, key)
+    }
+
+    /// As [`Coverage::insert`], for every row of a run.
+    pub fn insert_run(&mut self, rows: &meter::Run<'_>) -> bool {
+        self.insert_all(&rows.first_key(), &rows.last_key())
+    }
+
+    /// From one key to another of its channel and span; those between leave no gap that counts.
+    fn insert_all(&mut self, key: &RowKey, last: &RowKey) -> bool {
         let slack = if key.span.0 == 0 { SPOT_SLACK_MICROS } else { 0 };
-        let run = Run { from: key.start.0, to: end_of(key).0 };
+        let run = Run { from: key.start.0, to: end_of(last).0 };
         let Covered { runs, spans } = self.slot(key.channel).get_or_insert_default();
         if key.span.0 > 0 {
             let least = if spans.0 == 0 { key.span.0 } else { spans.0.min(key.span.0) };

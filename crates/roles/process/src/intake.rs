@@ -13,6 +13,8 @@ use crate::stages::Stages;
 pub struct Room<'a> {
     /// Rows it may have more; 0 where it is full.
     pub rows: usize,
+    /// Memory that they may take.
+    pub bytes: usize,
     pub chunks: usize,
     /// Calendar months it has: one commit opens at most [`CHUNK_MONTHS_MAX`]
     /// partitions (D6); a single chunk never has more.
@@ -45,8 +47,8 @@ impl Intake {
     /// What is there already, as far as it fits: none if not even the first
     /// does. The last chunk of a round is the first that fills it.
     pub fn take(&mut self, room: &Room<'_>) -> Vec<Chunk> {
-        let (mut taken, mut rows, mut months) = (Vec::new(), 0, room.months.clone());
-        while rows < room.rows && taken.len() < room.chunks {
+        let (mut taken, mut rows, mut bytes, mut months) = (Vec::new(), 0, 0, room.months.clone());
+        while rows < room.rows && bytes < room.bytes && taken.len() < room.chunks {
             if self.waiting.is_empty() {
                 self.waiting.extend(self.stages.groups.try_recv().into_iter().flatten());
             }
@@ -57,7 +59,7 @@ impl Intake {
                 self.waiting.push_front(chunk);
                 break;
             }
-            rows += chunk.rows.len();
+            (rows, bytes) = (rows + chunk.rows.len(), bytes + chunk.rows.bytes());
             taken.push(chunk);
         }
         taken

@@ -8,7 +8,7 @@
 use std::ops::Range;
 use std::sync::RwLockReadGuard;
 
-use meter::{ChannelId, Flags, Row, RowKey, Words};
+use meter::{ChannelId, Flags, Piece, Row, RowKey, Run, Runs, Words, in_key_order};
 use store::SharedWords;
 
 use crate::chunk::Chunk;
@@ -27,7 +27,7 @@ pub struct Counts {
 #[derive(Debug, Default)]
 pub struct Judged {
     /// First of their key, sorted: for `readings`.
-    pub new: Vec<Row>,
+    pub new: Runs,
     /// Further versions of a stored key: for `overlay`.
     pub versions: Vec<Row>,
     /// One a chunk.
@@ -68,63 +68,88 @@ pub fn judge(
     stored: &impl Stored,
     words: &SharedWords,
 ) -> Result<Judged, Error> {
-    let rows = sorted_rows(chunks);
-    let doubtful: Vec<RowKey> = distinct(&rows).filter(|key| coverage.may_hold(key)).collect();
-    let known = Known::read(&doubtful, stored, words)?;
+    let rows: Vec<Runs> = chunks.iter_mut().map(|chunk| std::mem::take(&mut chunk.rows)).collect();
+    let sorted = Sorted::of(&rows);
+    let known = Known::read(&sorted.doubtful(coverage), stored, words)?;
     let counts: Vec<Counts> =
         chunks.iter().map(|chunk| Counts { duplicate: chunk.repeated, ..Counts::default() }).collect();
-    let (mut judged, suspects) = placed(&rows, counts, wanted, coverage, &known, &read(words));
+    let (mut judged, suspects) = placed(&sorted, counts, wanted, coverage, &known, &read(words));
     overlaps::flag(&mut judged, &suspects, coverage, stored, words)?;
     Ok(judged)
 }
 
+/// The rows of some chunks in key order. Versions of one key stay in the order in
+/// which they came.
+struct Sorted<'a> {
+    chunks: Vec<&'a Runs>,
+    pieces: Vec<Piece>,
+}
+
+impl<'a> Sorted<'a> {
+    fn of(chunks: &'a [Runs]) -> Sorted<'a> {
+        let chunks: Vec<&Runs> = chunks.iter().collect();
+        Sorted { pieces: in_key_order(&chunks), chunks }
+    }
+
+    fn run(&self, piece: &Piece) -> Run<'a> {
+        self.chunks[piece.source as usize].piece(*piece)
+    }
+
+    /// Pieces of one key together; a longer piece shares no key with another.
+    fn groups(&self) -> impl Iterator<Item = &[Piece]> {
+        self.pieces.chunk_by(|a, b| self.run(a).first_key() == self.run(b).first_key())
+    }
+
+    /// The keys, each once, that may be stored already.
+    fn doubtful(&self, coverage: &Coverage) -> Vec<RowKey> {
+        let mut keys = Vec::new();
+        for group in self.groups() {
+            let run = self.run(&group[0]);
+            if !coverage.is_free(&run) {
+                keys.extend(run.rows().map(|row| row.key).filter(|key| coverage.may_hold(key)));
+            }
+        }
+        keys
+    }
+}
+
 /// The rows where they belong, and the keys that came into time that was covered.
 fn placed(
-    rows: &[(Row, u32)],
+    rows: &Sorted<'_>,
     counts: Vec<Counts>,
     wanted: Wanted,
     coverage: &mut Coverage,
     known: &Known,
     words: &Words,
 ) -> (Judged, Vec<RowKey>) {
-    let mut placing = Placing { judged: Judged { counts, ..Judged::default() }, wanted, words };
-    let mut groups = rows.chunk_by(|a, b| a.0.key == b.0.key).peekable();
-    let (mut versions, mut suspects) = (Vec::new(), Vec::new());
+    let judged = Judged { counts, ..Judged::default() };
+    let mut placing = Placing { judged, suspects: Vec::new(), versions: Vec::new(), wanted, known, words };
+    let mut groups = rows.groups().peekable();
     while let Some(group) = groups.next() {
-        let key = group[0].0.key;
-        known.versions(&key, &mut versions);
-        // Stored by the same record: a replay, whose overlaps may not be stored yet.
-        let replayed =
-            versions.iter().any(|version: &Row| group.iter().any(|(row, _)| row.sequence == version.sequence));
-        if replayed || (versions.is_empty() && coverage.insert(&key)) {
-            suspects.push(key);
-        }
-        let before = versions.len();
-        for (row, chunk) in group {
-            placing.place(*row, *chunk as usize, &mut versions);
-        }
-        let last_of_channel = groups.peek().is_none_or(|next| next[0].0.key.channel != key.channel);
-        if last_of_channel && versions.len() > before {
-            placing.judged.latest.extend(standing(&versions, placing.words));
+        let run = rows.run(&group[0]);
+        let stands = match group {
+            [piece] if coverage.is_free(&run) => placing.new_run(&run, piece.source as usize, coverage),
+            [piece] => {
+                let each = run.rows().map(|row| placing.key(&[(row, piece.source as usize)], coverage));
+                each.last().flatten()
+            }
+            versions => {
+                let row = |piece: &Piece| (rows.run(piece).row(0), piece.source as usize);
+                placing.key(&versions.iter().map(row).collect::<Vec<_>>(), coverage)
+            }
+        };
+        let channel = run.like().key.channel;
+        let last_of_channel = groups.peek().is_none_or(|next| rows.run(&next[0]).like().key.channel != channel);
+        if last_of_channel {
+            placing.judged.latest.extend(stands);
         }
     }
-    (placing.judged, suspects)
+    (placing.judged, placing.suspects)
 }
 
 /// For as long as nothing is waited for: others need them too.
 pub fn read(words: &SharedWords) -> RwLockReadGuard<'_, Words> {
     words.read().expect("no holder of the words panics")
-}
-
-/// The rows by key, each with the place of its chunk. Stable: versions of one
-/// key stay in the order in which they came.
-fn sorted_rows(chunks: &mut [Chunk]) -> Vec<(Row, u32)> {
-    let mut rows = Vec::with_capacity(chunks.iter().map(|chunk| chunk.rows.len()).sum());
-    for (place, chunk) in (0_u32..).zip(chunks) {
-        rows.extend(std::mem::take(&mut chunk.rows).into_iter().map(|row| (row, place)));
-    }
-    rows.sort_by_key(|(row, _)| row.key);
-    rows
 }
 
 /// Which of the versions of one key stands; of equal ones that which tells of an overlap.
@@ -135,11 +160,48 @@ pub fn standing<'a>(versions: &'a [Row], words: &Words) -> Option<&'a Row> {
 
 struct Placing<'a> {
     judged: Judged,
+    /// Keys that came into time that was covered.
+    suspects: Vec<RowKey>,
+    /// Of the key at hand; kept for its room.
+    versions: Vec<Row>,
     wanted: Wanted,
+    known: &'a Known,
     words: &'a Words,
 }
 
 impl Placing<'_> {
+    /// Takes in a run of which nothing is stored; its last row stands.
+    fn new_run(&mut self, run: &Run<'_>, chunk: usize, coverage: &mut Coverage) -> Option<Row> {
+        if coverage.insert_run(run) {
+            self.suspects.extend(run.rows().map(|row| row.key));
+        }
+        if chunk >= self.wanted.readings {
+            self.judged.new.push_run(run);
+        }
+        self.judged.counts[chunk].accepted += i64::try_from(run.len()).expect("a chunk is bounded");
+        Some(run.row(run.len() - 1))
+    }
+
+    /// Takes in rows of one key, in the order in which they came, with their
+    /// chunks; that which stands, if any of them says something new.
+    fn key(&mut self, rows: &[(Row, usize)], coverage: &mut Coverage) -> Option<Row> {
+        let key = rows[0].0.key;
+        let mut versions = std::mem::take(&mut self.versions);
+        self.known.versions(&key, &mut versions);
+        // Stored by the same record: a replay, whose overlaps may not be stored yet.
+        let replayed = versions.iter().any(|version| rows.iter().any(|(row, _)| row.sequence == version.sequence));
+        if replayed || (versions.is_empty() && coverage.insert(&key)) {
+            self.suspects.push(key);
+        }
+        let before = versions.len();
+        for (row, chunk) in rows {
+            self.place(*row, *chunk, &mut versions);
+        }
+        let stands = if versions.len() > before { standing(&versions, self.words).copied() } else { None };
+        self.versions = versions;
+        stands
+    }
+
     /// Decides about one row, given every stored version of its key.
     fn place(&mut self, mut row: Row, chunk: usize, versions: &mut Vec<Row>) {
         if versions.iter().any(|version| version.flags.has(Flags::OVERLAPS)) {
@@ -148,7 +210,7 @@ impl Placing<'_> {
         let Some(standing) = standing(versions, self.words).copied() else {
             versions.push(row);
             if chunk >= self.wanted.readings {
-                self.judged.new.push(row);
+                self.judged.new.push(&row);
             }
             self.judged.counts[chunk].accepted += 1;
             return;
@@ -195,17 +257,10 @@ impl Known {
     /// Puts the versions of a key in place of what is in `into`.
     fn versions(&self, key: &RowKey, into: &mut Vec<Row>) {
         into.clear();
-        if self.rows.is_empty() {
-            return;
-        }
         let from = self.rows.partition_point(|row| row.key < *key);
         let to = from + self.rows[from..].partition_point(|row| row.key == *key);
         into.extend_from_slice(&self.rows[from..to]);
     }
-}
-
-fn distinct(rows: &[(Row, u32)]) -> impl Iterator<Item = RowKey> + '_ {
-    rows.chunk_by(|a, b| a.0.key == b.0.key).map(|group| group[0].0.key)
 }
 
 #[cfg(test)]

@@ -78,9 +78,9 @@ impl Live {
 /// What was judged to be new.
 pub(crate) fn fresh(judged: &Judged, words: &Words) -> Vec<Fresh> {
     let mut texts = Texts { words, last: [("".into(), None), ("".into(), None)] };
-    let new = judged.new.iter().map(|row| (row, false));
-    let all = new.chain(judged.versions.iter().map(|row| (row, true)));
-    all.map(|(row, correction)| texts.fresh(row, correction)).collect()
+    let new = judged.new.rows().map(|row| (row, false));
+    let all = new.chain(judged.versions.iter().map(|row| (*row, true)));
+    all.map(|(row, correction)| texts.fresh(&row, correction)).collect()
 }
 
 /// Texts shared by the readings that have them, as long as they follow each other.

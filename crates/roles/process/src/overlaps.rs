@@ -32,11 +32,18 @@ pub fn flag(
         return Ok(());
     }
     let longer = longer_ones(judged, &suspects, coverage, stored)?;
-    let Judged { new, versions, latest, .. } = judged;
-    for row in new.iter_mut().chain(versions).chain(latest).filter(|row| longer.contains(&row.key)) {
-        row.flags = row.flags.with(Flags::OVERLAPS);
-    }
-    let is_new = |key: &RowKey| judged.new.binary_search_by_key(key, |row| row.key).is_ok();
+    let flagged = |row: &mut Row| {
+        if longer.contains(&row.key) {
+            row.flags = row.flags.with(Flags::OVERLAPS);
+        }
+    };
+    let told = |mut row: Row| {
+        flagged(&mut row);
+        row
+    };
+    judged.new = judged.new.rows().map(told).collect();
+    judged.versions.iter_mut().chain(&mut judged.latest).for_each(flagged);
+    let is_new = |key: &RowKey| judged.new.find(key).is_some();
     let keys: Vec<RowKey> = longer.into_iter().filter(|key| !is_new(key)).collect();
     let mut versions = stored.versions_of(&keys, words)?;
     versions.extend(judged.versions.iter().filter(|row| keys.binary_search(&row.key).is_ok()));
@@ -79,7 +86,7 @@ fn longer_ones(
             shares.others.add(key);
         }
     };
-    judged.new.iter().for_each(|row| meet(&row.key));
+    judged.new.rows().for_each(|row| meet(&row.key));
     let mut named: Vec<ChannelId> = suspects.iter().map(|key| key.channel).collect();
     named.sort_unstable();
     named.dedup();

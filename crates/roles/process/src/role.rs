@@ -27,7 +27,7 @@ use crate::{Error, MaintainSettings, Until};
 pub struct Settings {
     /// A round is committed when it is this old.
     pub commit_wait_max_ms: u32,
-    /// A round is committed when it holds this many rows: about 100 bytes each, twice.
+    /// A round is committed when it holds this many rows, or as many as fit its memory.
     pub commit_rows_max: usize,
     /// When the lake is put in order between rounds.
     pub maintain: MaintainSettings,
@@ -35,6 +35,8 @@ pub struct Settings {
 
 /// Chunks of many tiny records make many tiny batches; a round of more is committed.
 const ROUND_CHUNKS_MAX: usize = 20_000;
+/// Memory for the readings of a round: 120 bytes a reading of its own, 20 a reading in a day of half-hours.
+const ROUND_BYTES_MAX: usize = 192 << 20;
 /// Corrections in a round: with a group more they stay below half of what the overlay holds.
 const ROUND_VERSIONS_MAX: usize = 1 << 18;
 /// Tables without news are brought along every so many rounds.
@@ -231,7 +233,7 @@ impl Role {
             let counts = judged.counts.clone();
             let unseen = if watched { live::fresh(&judged, &read(&words)) } else { Vec::new() };
             latest.tell(&judged.latest);
-            round.add(&chunks, judged, &missing, &read(&words))?;
+            round.add(&chunks, judged, &missing, &words)?;
             Ok((coverage, round, chunks, counts, unseen))
         };
         let done = tokio::task::spawn_blocking(work).await.map_err(|e| Error::Stage(e.to_string()))?;
@@ -239,7 +241,8 @@ impl Role {
         self.unseen.extend(unseen);
         (self.channels.coverage, self.round) = (coverage, round);
         self.count(&chunks, &counts);
-        if room(&self.round, &self.settings).rows == 0 {
+        let Room { rows, bytes, .. } = room(&self.round, &self.settings);
+        if rows == 0 || bytes == 0 {
             return self.commit(false).await;
         }
         if last {
@@ -355,6 +358,7 @@ fn room<'a>(round: &'a Round, settings: &Settings) -> Room<'a> {
     let full = round.versions() >= ROUND_VERSIONS_MAX || round.chunks() >= ROUND_CHUNKS_MAX;
     Room {
         rows: if full { 0 } else { settings.commit_rows_max.saturating_sub(round.rows()) },
+        bytes: ROUND_BYTES_MAX.saturating_sub(round.bytes()),
         chunks: ROUND_CHUNKS_MAX.saturating_sub(round.chunks()),
         months: round.months(),
     }

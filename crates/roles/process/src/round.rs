@@ -7,23 +7,25 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use arrow::array::RecordBatch;
-use meter::{ChannelId, Row, RowKey, Timestamp, Words};
-use store::{Lake, Lookup, Position, SharedWords, Table, Tail};
+use meter::{ChannelId, Row, RowKey, Run, Runs, Timestamp};
+use store::{Lake, Lookup, Position, SharedWords, Table, Tail, Waiting};
 
 use crate::chunk::Chunk;
-use crate::judge::{Judged, Stored, Wanted};
+use crate::judge::{Judged, Stored, Wanted, read};
 use crate::{Error, batches};
 
 #[derive(Default)]
 pub struct Round {
     /// Where the tables stand once this round is committed.
     pub to: Position,
+    /// Of the tables beside the readings.
     batches: [Vec<RecordBatch>; Table::OF_LANE.len()],
-    /// Sorted by key: one run for each batch judged, for look-ups while they wait.
-    new: Vec<Vec<Row>>,
+    /// First versions, sorted by key: once for each batch judged.
+    new: Vec<Waiting>,
     versions: Vec<Row>,
     months: HashSet<i32>,
     rows: usize,
+    bytes: usize,
     chunks: usize,
 }
 
@@ -62,6 +64,11 @@ impl Round {
         self.rows
     }
 
+    /// Memory that its readings take, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Further versions of stored keys among them.
     pub fn versions(&self) -> usize {
         self.versions.len()
@@ -77,7 +84,13 @@ impl Round {
     }
 
     /// Takes in judged chunks, each table those that it misses.
-    pub fn add(&mut self, chunks: &[Chunk], judged: Judged, missing: &Missing, words: &Words) -> Result<(), Error> {
+    pub fn add(
+        &mut self,
+        chunks: &[Chunk],
+        judged: Judged,
+        missing: &Missing,
+        words: &SharedWords,
+    ) -> Result<(), Error> {
         let of = |table: Table| &chunks[missing.from(table)..];
         let counts = &judged.counts[missing.from(Table::Sources)..];
         self.push(Table::Sources, batches::sources(of(Table::Sources), counts)?);
@@ -87,17 +100,22 @@ impl Round {
         self.push(Table::Events, batches::events(of(Table::Events))?);
         self.rows += judged.new.len() + judged.versions.len();
         if !judged.new.is_empty() {
-            self.push(Table::Readings, store::rows_to_batch(&judged.new, words));
-            self.new.push(judged.new);
+            self.bytes += judged.new.bytes();
+            self.new.push(Waiting::in_runs(judged.new, words.clone()));
         }
         if !judged.versions.is_empty() {
-            self.push(Table::Overlay, store::rows_to_batch(&judged.versions, words));
+            self.push(Table::Overlay, store::rows_to_batch(&judged.versions, &read(words)));
+            self.bytes += judged.versions.len() * size_of::<Row>();
             self.versions.extend(judged.versions);
         }
         self.months.extend(chunks.iter().flat_map(|chunk| &chunk.months));
         self.to = chunks.last().map_or(self.to, |chunk| self.to.max(chunk.to()));
         self.chunks += chunks.len();
         Ok(())
+    }
+
+    fn new_in_runs(&self) -> impl Iterator<Item = &Runs> {
+        self.new.iter().filter_map(Waiting::runs)
     }
 
     fn push(&mut self, table: Table, batch: RecordBatch) {
@@ -115,7 +133,7 @@ impl Round {
             devices: of(Table::Devices),
             refused: of(Table::Refused),
             events: of(Table::Events),
-            readings: of(Table::Readings),
+            readings: self.new.clone(),
             overlay: of(Table::Overlay),
             applied: self.to,
         }
@@ -126,11 +144,14 @@ impl Round {
     /// that a restart reads little and the journal can be trimmed.
     pub async fn commit(&mut self, lake: &mut Lake, every: bool) -> Result<(), Error> {
         for table in Table::OF_LANE {
-            let batches = std::mem::take(&mut self.batches[table.index()]);
-            if (batches.is_empty() && !every) || lake.position(table) >= self.to {
+            let rows: Vec<Waiting> = match table {
+                Table::Readings => std::mem::take(&mut self.new),
+                table => std::mem::take(&mut self.batches[table.index()]).into_iter().map(Waiting::from).collect(),
+            };
+            if (rows.is_empty() && !every) || lake.position(table) >= self.to {
                 continue;
             }
-            lake.append(table, batches, self.to).await?;
+            lake.append(table, rows, self.to).await?;
         }
         *self = Round::starting_at(self.to);
         Ok(())
@@ -153,12 +174,7 @@ impl Stored for Everything<'_> {
                 rows.extend(store::batch_to_rows(&batch, &mut words)?);
             }
         }
-        for run in &self.round.new {
-            rows.extend(keys.iter().filter_map(|key| {
-                let at = run.binary_search_by_key(key, |row| row.key).ok()?;
-                Some(run[at])
-            }));
-        }
+        rows.extend(self.round.new_in_runs().flat_map(|runs| keys.iter().filter_map(|key| runs.find(key))));
         rows.extend(self.round.versions.iter().filter(|row| keys.binary_search(&row.key).is_ok()));
         Ok(rows)
     }
@@ -169,10 +185,10 @@ impl Stored for Everything<'_> {
         starts: Range<i64>,
         take: &mut dyn FnMut(&RowKey),
     ) -> Result<(), Error> {
-        let waiting = self.round.new.iter().flatten().map(|row| &row.key);
-        waiting
-            .filter(|key| starts.contains(&key.start.0) && channels.binary_search(&key.channel).is_ok())
-            .for_each(&mut *take);
+        let asked = |run: &Run<'_>| channels.binary_search(&run.like().key.channel).is_ok();
+        let runs = self.round.new_in_runs().flat_map(Runs::runs).filter(asked);
+        let keys = runs.flat_map(|run| run.rows()).map(|row| row.key);
+        keys.filter(|key| starts.contains(&key.start.0)).for_each(|key| take(&key));
         Ok(self.lake.keys_within(channels, Timestamp(starts.start)..Timestamp(starts.end), take)?)
     }
 }

@@ -270,7 +270,7 @@ impl<C: Chunks> Sink for Collector<'_, C> {
             return;
         }
         match self.row(&reading) {
-            Ok(row) => self.chunk.rows.push(row),
+            Ok(row) => self.chunk.rows.push(&row),
             Err(Error::Words(error)) => {
                 let reason = error.to_string();
                 self.refused(Refusal {

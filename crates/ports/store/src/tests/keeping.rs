@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{CompactLimits, Error, Outcome};
+use crate::{CompactLimits, Error, Outcome, Waiting};
 
 fn say(channel: i64, slot: i64, message: i64, value: i64) -> Said {
     Said { channel, slot, message, issued: message, value, trailing_zero: false, unit: "kWh", quality: "A" }
@@ -150,13 +150,17 @@ async fn a_lake_opened_again_shows_what_was_committed_and_goes_on_there() {
     let to = Position::chunk(Sequence(5), 2);
     for table in Table::OF_LANE {
         assert!(world.lake.resume() < to, "{table:?} is still behind");
-        world.lake.append(table, vec![], to).await.expect("moves the position");
+        world.lake.append(table, Vec::<Waiting>::new(), to).await.expect("moves the position");
     }
     assert_eq!(world.lake.resume(), to);
     let mut world = World::open(world.disk.restart()).await.expect("opens again");
     assert_eq!((world.lake.resume(), world.lake.snapshot().applied()), (to, to));
     // A crash between the tables of a round: what all of them have counts.
-    world.lake.append(Table::Sources, vec![], Position::done(Sequence(5))).await.expect("moves the position");
+    world
+        .lake
+        .append(Table::Sources, Vec::<Waiting>::new(), Position::done(Sequence(5)))
+        .await
+        .expect("moves the position");
     let world = World::open(world.disk.restart()).await.expect("opens again");
     assert_eq!((world.lake.resume(), world.lake.snapshot().applied()), (to, to));
 }

@@ -186,7 +186,8 @@ impl World {
 
     fn tail_of(&self, round: &Round) -> Tail {
         let batch = |rows: &[Row]| vec![rows_to_batch(rows, &self.words)];
-        Tail { readings: batch(&round.readings), overlay: batch(&round.overlay), ..Tail::default() }
+        let readings = batch(&round.readings).into_iter().map(Into::into).collect();
+        Tail { readings, overlay: batch(&round.overlay), ..Tail::default() }
     }
 
     fn show(&self, tail: Tail) -> Arc<Snapshot> {

@@ -151,7 +151,7 @@ impl Stored {
             lake.append(Table::Overlay, told.batches(), to).await.expect("commits");
         }
         lake.publish(Tail {
-            readings: self.tail_readings.batches(),
+            readings: self.tail_readings.batches().into_iter().map(Into::into).collect(),
             overlay: self.tail_overlay.batches(),
             applied: Position::done(Sequence(9)),
             ..Tail::default()

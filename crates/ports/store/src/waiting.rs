@@ -1,0 +1,140 @@
+//! Rows on their way into a table: as columns, or in runs until someone wants columns.
+//!
+//! Promise: the same rows either way. Columns of runs are made when a query asks
+//! for them, once; a commit never needs them all at a time.
+
+use std::sync::{Arc, OnceLock};
+
+use arrow::array::RecordBatch;
+use arrow::compute::filter_record_batch;
+use meter::{Row, RowKey, Runs, Words};
+
+use crate::error::{Error, Result};
+use crate::latest::SharedWords;
+use crate::lookup::among;
+use crate::rows::{Keys, RowColumns, batch_to_rows, rows_to_batch};
+
+/// See the module; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Waiting(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Columns(RecordBatch),
+    Runs(Arc<InRuns>),
+}
+
+#[derive(Debug)]
+struct InRuns {
+    runs: Runs,
+    words: SharedWords,
+    columns: OnceLock<RecordBatch>,
+}
+
+impl From<RecordBatch> for Waiting {
+    fn from(batch: RecordBatch) -> Waiting {
+        Waiting(Kind::Columns(batch))
+    }
+}
+
+impl Waiting {
+    /// Readings in key order, each key once; `words` are those of the rows.
+    pub fn in_runs(runs: Runs, words: SharedWords) -> Waiting {
+        Waiting(Kind::Runs(Arc::new(InRuns { runs, words, columns: OnceLock::new() })))
+    }
+
+    /// How many rows.
+    pub fn num_rows(&self) -> usize {
+        match &self.0 {
+            Kind::Columns(batch) => batch.num_rows(),
+            Kind::Runs(held) => held.runs.len(),
+        }
+    }
+
+    /// The rows, where they are held in runs.
+    pub fn runs(&self) -> Option<&Runs> {
+        match &self.0 {
+            Kind::Columns(_) => None,
+            Kind::Runs(held) => Some(&held.runs),
+        }
+    }
+
+    /// The rows as columns of their table.
+    pub fn columns(&self) -> RecordBatch {
+        match &self.0 {
+            Kind::Columns(batch) => batch.clone(),
+            Kind::Runs(held) => held
+                .columns
+                .get_or_init(|| {
+                    let words = held.words.read().expect("no holder panics");
+                    let mut columns = RowColumns::with_capacity(held.runs.len());
+                    held.runs.runs().for_each(|run| columns.push(&run, &words));
+                    columns.finish()
+                })
+                .clone(),
+        }
+    }
+
+    /// Those of its rows, readings all, that have one of these sorted keys.
+    pub(crate) fn of_keys(&self, keys: &[RowKey]) -> Result<RecordBatch> {
+        match &self.0 {
+            Kind::Columns(batch) => {
+                let broken = |cause| Error::Rows { table: "overlay", cause };
+                filter_record_batch(batch, &among(&Keys::of(batch)?, keys)).map_err(broken)
+            }
+            Kind::Runs(held) => {
+                let rows: Vec<Row> = keys.iter().filter_map(|key| held.runs.find(key)).collect();
+                Ok(rows_to_batch(&rows, &held.words.read().expect("no holder panics")))
+            }
+        }
+    }
+
+    /// The same in runs, with the words they need: for who writes them in order.
+    pub(crate) fn into_runs(self) -> Result<(Waiting, SharedWords)> {
+        match &self.0 {
+            Kind::Runs(held) => {
+                let words = held.words.clone();
+                Ok((self, words))
+            }
+            Kind::Columns(batch) => {
+                let mut words = Words::new();
+                let runs = batch_to_rows(batch, &mut words)?.into_iter().collect();
+                let words = SharedWords::new(words.into());
+                Ok((Waiting::in_runs(runs, words.clone()), words))
+            }
+        }
+    }
+
+    /// Columns of all of them.
+    pub(crate) fn all_columns(waiting: &[Waiting]) -> Vec<RecordBatch> {
+        waiting.iter().map(Waiting::columns).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Table;
+    use crate::tests::any_row;
+    use meter::{ChannelId, Timestamp};
+
+    #[test]
+    fn runs_and_columns_hold_the_same_rows() {
+        let rows: Vec<Row> = (0..40)
+            .map(|at: i64| {
+                let mut row = any_row();
+                (row.key.channel, row.key.start) = (ChannelId(64 + at / 10), Timestamp(at));
+                row
+            })
+            .collect();
+        let words = SharedWords::default();
+        let plain = rows_to_batch(&rows, &Words::new());
+        let waiting = Waiting::in_runs(rows.iter().collect(), words);
+        assert_eq!(waiting.columns(), plain);
+        assert_eq!(Waiting::from(plain.clone()).into_runs().expect("ours").0.columns(), plain);
+        let keys = [rows[3].key, rows[25].key];
+        let one_way = waiting.of_keys(&keys).expect("ours");
+        assert_eq!(one_way, Waiting::from(plain).of_keys(&keys).expect("ours"));
+        assert_eq!((one_way.num_rows(), one_way.schema()), (2, Table::Readings.schema()));
+    }
+}
