@@ -5,7 +5,7 @@
 //! what is not understood is kept with its place and reason.
 //!
 //! Read: `role.rs` (the loop), `stages.rs` (journal → chunks),
-//! `intake.rs`, `understand.rs`, `chunk.rs`, `names.rs`,
+//! `intake.rs`, `understand.rs`, `chunk.rs`, `names.rs`, `spelled.rs`,
 //! `messages.rs`, `judge.rs`, `live.rs`,
 //! `overlaps.rs`, `coverage.rs`, `round.rs`, `batches.rs`, `restore.rs`, `checkpoint.rs`,
 //! `maintain.rs`, `until.rs`.
@@ -14,6 +14,7 @@ mod error;
 mod until;
 mod chunk;
 mod names;
+mod spelled;
 mod messages;
 mod coverage;
 mod overlaps;

@@ -41,23 +41,20 @@ struct Point {
     channels: Vec<(Register, ChannelId)>,
 }
 
-/// A register's name by number, and a kind of reading.
-type Register = (u32, u8);
+/// A register's name by number.
+pub type RegisterNumber = u32;
 
-/// The point asked for last: a message's readings have the same.
-#[derive(Debug, Default)]
-struct LastPoint {
-    tenant: TenantId,
-    point: String,
-    device: String,
-    place: Option<usize>,
-}
+/// And a kind of reading.
+type Register = (RegisterNumber, u8);
+
+/// Where a point's channels are, in [`Names`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PointPlace(usize);
 
 pub struct Names {
     /// Place in `known` by point.
     points: HashMap<NameHash, u32>,
     known: Vec<Point>,
-    last: LastPoint,
     /// Few, and the same for many points.
     registers: HashMap<Box<str>, u32>,
     devices: HashMap<NameHash, DeviceId>,
@@ -72,7 +69,6 @@ impl Names {
         Names {
             points: HashMap::new(),
             known: Vec::new(),
-            last: LastPoint::default(),
             registers: HashMap::new(),
             devices: HashMap::new(),
             device_block: Block { number: 0, used: ChannelId::SLOTS },
@@ -85,7 +81,7 @@ impl Names {
     /// Takes in a channel read back from the lake.
     pub fn know_channel(&mut self, known: &NewChannel) {
         let register = (self.register(&known.register), known.reading_type.kind.code());
-        let place = self.point(known.tenant, &known.point, &known.device);
+        let PointPlace(place) = self.point(known.tenant, &known.point, &known.device);
         let point = &mut self.known[place];
         point.learn(register, known.channel);
         let (number, slot) =
@@ -107,17 +103,15 @@ impl Names {
     pub fn channel(
         &mut self,
         tenant: TenantId,
+        at: PointPlace,
+        register: RegisterNumber,
         reading: &Reading<'_>,
         new: &mut Vec<NewChannel>,
     ) -> Result<ChannelId, Error> {
-        let device = match reading.identity {
-            Identity::Point => "",
-            Identity::Device => reading.device,
-        };
-        let register = (self.register(reading.register), reading.reading_type.kind.code());
-        let place = self.point(tenant, reading.point, device);
-        if let Ok(at) = self.known[place].find(register) {
-            return Ok(self.known[place].channels[at].1);
+        let register = (register, reading.reading_type.kind.code());
+        let place = at.0;
+        if let Some(channel) = self.known[place].channel(register) {
+            return Ok(channel);
         }
         let block = &self.known[place].block;
         if block.number == 0 || block.used >= ChannelId::SLOTS {
@@ -133,7 +127,7 @@ impl Names {
             channel,
             tenant,
             point: reading.point.into(),
-            device: device.into(),
+            device: device_in_name(reading).into(),
             register: reading.register.into(),
             reading_type,
         });
@@ -159,28 +153,22 @@ impl Names {
         Ok(device)
     }
 
-    /// The place of a point in `known`; made where it is not there.
-    fn point(&mut self, tenant: TenantId, point: &str, device: &str) -> usize {
-        let LastPoint { tenant: of, point: at, device: by, place } = &mut self.last;
-        if let Some(place) = *place
-            && (*of, at.as_str(), by.as_str()) == (tenant, point, device)
-        {
-            return place;
-        }
+    /// Where the channels of a reading's point are, or of its device.
+    pub fn place(&mut self, tenant: TenantId, reading: &Reading<'_>) -> PointPlace {
+        self.point(tenant, reading.point, device_in_name(reading))
+    }
+
+    fn point(&mut self, tenant: TenantId, point: &str, device: &str) -> PointPlace {
         let known = &mut self.known;
         let found = *self.points.entry(point_hash(tenant, point, device)).or_insert_with(|| {
             known.push(Point::default());
             u32::try_from(known.len() - 1).expect("fewer points than 2^32")
-        }) as usize;
-        (*of, *place) = (tenant, Some(found));
-        for (name, said) in [(at, point), (by, device)] {
-            name.clear();
-            name.push_str(said);
-        }
-        found
+        });
+        PointPlace(found as usize)
     }
 
-    fn register(&mut self, name: &str) -> u32 {
+    /// The number of a register's name, the same as long as this lives.
+    pub fn register(&mut self, name: &str) -> RegisterNumber {
         if let Some(number) = self.registers.get(name) {
             return *number;
         }
@@ -205,11 +193,23 @@ impl Point {
         self.channels.binary_search_by_key(&register, |(register, _)| *register)
     }
 
+    fn channel(&self, register: Register) -> Option<ChannelId> {
+        self.find(register).ok().map(|at| self.channels[at].1)
+    }
+
     fn learn(&mut self, register: Register, channel: ChannelId) {
         match self.find(register) {
             Ok(at) => self.channels[at].1 = channel,
             Err(at) => self.channels.insert(at, (register, channel)),
         }
+    }
+}
+
+/// The device, where it is part of the channel's name.
+fn device_in_name<'a>(reading: &Reading<'a>) -> &'a str {
+    match reading.identity {
+        Identity::Point => "",
+        Identity::Device => reading.device,
     }
 }
 
@@ -270,13 +270,18 @@ mod tests {
         }
     }
 
+    fn channel(names: &mut Names, tenant: TenantId, reading: &Reading<'_>, new: &mut Vec<NewChannel>) -> ChannelId {
+        let (place, register) = (names.place(tenant, reading), names.register(reading.register));
+        names.channel(tenant, place, register, reading, new).expect("leased")
+    }
+
     #[test]
     fn the_channels_of_a_point_share_a_block_until_it_is_full() {
         let mut names = Names::new(Box::new(Counter(1)));
         let mut new = Vec::new();
         let tenant = TenantId(1);
         for register in 0..65 {
-            names.channel(tenant, &reading("P", &format!("R{register}")), &mut new).expect("leased");
+            channel(&mut names, tenant, &reading("P", &format!("R{register}")), &mut new);
         }
         let blocks: Vec<i64> = new.iter().map(|c| c.channel.0 / ChannelId::SLOTS).collect();
         assert!(blocks[..64].iter().all(|block| *block == blocks[0]));
@@ -288,17 +293,17 @@ mod tests {
         let tenant = TenantId(1);
         let (mut new, mut devices) = (Vec::new(), Vec::new());
         let mut names = Names::new(Box::new(Counter(1)));
-        let first = names.channel(tenant, &reading("P", "E1"), &mut new).expect("leased");
+        let first = channel(&mut names, tenant, &reading("P", "E1"), &mut new);
         let device = names.device(tenant, "M1", &mut devices).expect("leased");
 
         let mut again = Names::new(Box::new(Counter(1_000)));
         again.know_channel(&new[0]);
         again.know_device(&devices[0]);
-        assert_eq!(again.channel(tenant, &reading("P", "E1"), &mut new).expect("known"), first);
+        assert_eq!(channel(&mut again, tenant, &reading("P", "E1"), &mut new), first);
         assert_eq!(again.device(tenant, "M1", &mut devices).expect("known"), device);
-        let second = again.channel(tenant, &reading("P", "B1"), &mut new).expect("same block");
+        let second = channel(&mut again, tenant, &reading("P", "B1"), &mut new);
         assert_eq!(second.0, first.0 + 1);
-        let other = again.channel(TenantId(2), &reading("P", "E1"), &mut new).expect("leased");
+        let other = channel(&mut again, TenantId(2), &reading("P", "E1"), &mut new);
         assert!(other.0 >= 1_000 * ChannelId::SLOTS);
     }
 }

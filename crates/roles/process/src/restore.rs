@@ -16,7 +16,6 @@ use crate::checkpoint::{self, Channels, Checkpoint};
 use crate::chunk::{NewChannel, NewDevice, Source};
 use crate::coverage::Coverage;
 use crate::judge::standing;
-use crate::messages::MessagesSeen;
 use crate::names::{Lessor, Names};
 use crate::understand::{FilesSeen, Understander};
 
@@ -36,7 +35,8 @@ pub fn restore(lake: &Lake, disk: &dyn Disk, lessor: Box<dyn Lessor>) -> Result<
     for_each(&snapshot, ScanTable::Sources, |batch| sources(batch, &mut files))?;
     let words = SharedWords::default();
     let channels = what_channels_have(lake, &snapshot, disk, &words)?;
-    let understander = Understander { names, files, messages: MessagesSeen::default(), words };
+    let (messages, spelled) = Default::default();
+    let understander = Understander { names, files, messages, words, spelled };
     Ok(Restored { understander, channels, from: lake.resume() })
 }
 

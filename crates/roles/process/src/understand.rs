@@ -5,7 +5,7 @@
 
 use meter::{
     ChannelId, DeviceId, Event, Flags, Identity, Kind, Message, Months, Place, Reading, Refusal, Row, RowKey, Sequence,
-    Sink, TenantId, Word, same_word,
+    Sink, TenantId, same_word,
 };
 use parse::{Format, Limits};
 use std::collections::HashMap;
@@ -17,7 +17,8 @@ use crate::chunk::{
     CHUNK_ITEMS, CHUNK_MONTHS_MAX, CHUNK_REFUSED_MAX, Chunk, EVENT_TEXT_BYTES_MAX, KeptEvent, KeptRefusal, Source,
 };
 use crate::messages::MessagesSeen;
-use crate::names::Names;
+use crate::names::{Names, PointPlace};
+use crate::spelled::Spelled;
 
 /// Files seen before, by tenant and SHA-256, with the sequence they came in with.
 #[derive(Debug, Default)]
@@ -55,6 +56,7 @@ pub struct Understander {
     pub files: FilesSeen,
     pub messages: MessagesSeen,
     pub words: SharedWords,
+    pub spelled: Spelled,
 }
 
 impl Understander {
@@ -103,42 +105,36 @@ fn parse_into(collector: &mut Collector<'_, impl Chunks>, mut input: impl BufRea
     Ok(())
 }
 
-/// The last texts seen, with their words: nearly always the next ones too.
+/// The last reading's point and device, as the source names them, and what they are.
 #[derive(Default)]
-struct LastWord {
-    text: String,
-    word: Word,
-}
-
-/// The channel of the last reading, under the names it has in its source.
-#[derive(Default)]
-struct LastChannel {
+struct LastPoint {
     point: String,
     device: String,
-    register: String,
     identity: Identity,
-    kind: Kind,
-    /// The one number no channel has, while there was none.
-    channel: ChannelId,
+    /// None while there was none.
+    place: Option<PointPlace>,
+    device_id: DeviceId,
+    /// Of the last reading: the place of its texts, its kind, and the one number no
+    /// channel has while there was none.
+    channel: (usize, Kind, ChannelId),
 }
 
-impl LastChannel {
-    /// Within the room of the names before: registers take turns in a message.
-    fn remember(&mut self, reading: &Reading<'_>, channel: ChannelId) {
-        let names = [&mut self.point, &mut self.device, &mut self.register];
-        for (name, said) in names.into_iter().zip([reading.point, reading.device, reading.register]) {
+impl LastPoint {
+    fn is_of(&self, reading: &Reading<'_>) -> bool {
+        self.place.is_some()
+            && same_word(&self.point, reading.point)
+            && same_word(&self.device, reading.device)
+            && self.identity == reading.identity
+    }
+
+    /// Within the room of the names before.
+    fn remember(&mut self, reading: &Reading<'_>, place: PointPlace, device_id: DeviceId) {
+        for (name, said) in [(&mut self.point, reading.point), (&mut self.device, reading.device)] {
             name.clear();
             name.push_str(said);
         }
-        (self.identity, self.kind, self.channel) = (reading.identity, reading.reading_type.kind, channel);
-    }
-
-    fn is_of(&self, reading: &Reading<'_>) -> bool {
-        self.channel != ChannelId::default()
-            && self.register == reading.register
-            && self.point == reading.point
-            && self.device == reading.device
-            && (self.identity, self.kind) == (reading.identity, reading.reading_type.kind)
+        (self.identity, self.place, self.device_id) = (reading.identity, Some(place), device_id);
+        self.channel = Default::default();
     }
 }
 
@@ -153,9 +149,8 @@ struct Collector<'a, C: Chunks> {
     ordinal: i64,
     month_of: Months,
     last_month: i32,
-    last_channel: LastChannel,
-    last_words: [LastWord; 3],
-    last_device: (String, DeviceId),
+    last: LastPoint,
+    spelled: &'a mut Spelled,
     failed: Option<Error>,
 }
 
@@ -171,9 +166,8 @@ impl<'a, C: Chunks> Collector<'a, C> {
             ordinal: 0,
             month_of: Months::default(),
             last_month: 0,
-            last_channel: LastChannel::default(),
-            last_words: Default::default(),
-            last_device: (String::new(), DeviceId::NONE),
+            last: LastPoint::default(),
+            spelled: &mut understander.spelled,
             failed: None,
         }
     }
@@ -201,25 +195,25 @@ impl<'a, C: Chunks> Collector<'a, C> {
         }
     }
 
-    fn word(&mut self, slot: usize, text: &str) -> Result<Word, Error> {
-        if same_word(&self.last_words[slot].text, text) {
-            return Ok(self.last_words[slot].word);
-        }
-        let word = self.words.write().expect("no holder panics").intern(text)?;
-        self.last_words[slot] = LastWord { text: text.into(), word };
-        Ok(word)
-    }
-
-    fn device(&mut self, name: &str) -> Result<DeviceId, Error> {
-        if self.last_device.0 != name {
-            let id = self.names.device(self.chunk.source.tenant, name, &mut self.chunk.devices)?;
-            self.last_device = (name.into(), id);
-        }
-        Ok(self.last_device.1)
-    }
-
     fn refuse_whole(&mut self, code: &str, reason: &str, excerpt: &[u8]) {
         self.refused(Refusal { place: Place::Whole, code, reason, excerpt });
+    }
+
+    /// The reading's channel and device; `texts` is the place of what it spells.
+    fn channel(&mut self, reading: &Reading<'_>, texts: usize) -> Result<(ChannelId, DeviceId), Error> {
+        let tenant = self.chunk.source.tenant;
+        if !self.last.is_of(reading) {
+            let device = self.names.device(tenant, reading.device, &mut self.chunk.devices)?;
+            self.last.remember(reading, self.names.place(tenant, reading), device);
+        }
+        let kind = reading.reading_type.kind;
+        if (self.last.channel.0, self.last.channel.1) != (texts, kind) || self.last.channel.2 == ChannelId::default() {
+            let register = self.spelled.get(texts).register;
+            let place = self.last.place.expect("was remembered");
+            let channel = self.names.channel(tenant, place, register, reading, &mut self.chunk.channels)?;
+            self.last.channel = (texts, kind, channel);
+        }
+        Ok((self.last.channel.2, self.last.device_id))
     }
 
     fn row(&mut self, reading: &Reading<'_>) -> Result<Row, Error> {
@@ -229,21 +223,18 @@ impl<'a, C: Chunks> Collector<'a, C> {
             Some(at) => (at, reading.flags),
             None => (received_at, reading.flags.with(Flags::ARRIVAL_TIME)),
         };
-        let tenant = self.chunk.source.tenant;
-        if !self.last_channel.is_of(reading) {
-            let channel = self.names.channel(tenant, reading, &mut self.chunk.channels)?;
-            self.last_channel.remember(reading, channel);
-        }
-        let channel = self.last_channel.channel;
+        let texts = self.spelled.find(reading, self.names, &self.words)?;
+        let (channel, device) = self.channel(reading, texts)?;
+        let texts = self.spelled.get(texts);
         Ok(Row {
-            key: RowKey { tenant, channel, start: reading.start, span: reading.span },
+            key: RowKey { tenant: self.chunk.source.tenant, channel, start: reading.start, span: reading.span },
             value: reading.value,
-            unit: self.word(0, reading.unit)?,
-            quality: self.word(1, reading.quality)?,
+            unit: texts.unit,
+            quality: texts.quality,
             canonical: reading.canonical,
-            reason: self.word(2, reading.reason)?,
+            reason: texts.reason,
             flags,
-            device: self.device(reading.device)?,
+            device,
             message_time,
             issued_at: reading.issued_at.unwrap_or(message_time),
             sequence: self.chunk.source.sequence,
