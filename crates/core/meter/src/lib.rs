@@ -7,7 +7,7 @@
 //! Read: `time.rs`, `decimal.rs`, `unit.rs`, `obis.rs`, `ids.rs`,
 //! `reading_type.rs`, `quality.rs`, `reading.rs` (what a source said),
 //! `words.rs`, `row.rs` (what is stored, and which version stands), `runs.rs`
-//! (many of them).
+//! (many of them), `order.rs` (sorted).
 
 mod time;
 mod decimal;
@@ -20,15 +20,17 @@ mod reading;
 mod words;
 mod row;
 mod runs;
+mod order;
 
 pub use decimal::{Decimal, DecimalError};
 pub use ids::{ChannelId, DeviceId, Sequence, TenantId};
 pub use obis::{Obis, ObisError};
+pub use order::in_key_order;
 pub use quality::{Flags, Quality};
 pub use reading::{Event, Identity, Message, Place, Reading, Refusal, Sink};
 pub use reading_type::{Commodity, Flow, Kind, Phase, ReadingType};
 pub use row::{Row, RowKey};
-pub use runs::{Piece, Run, Runs, SPOT_SLACK_MICROS, in_key_order};
+pub use runs::{Piece, Run, Runs, SPOT_SLACK_MICROS};
 pub use time::{Months, Span, TimeError, Timestamp};
 pub use unit::{ConversionError, Unit};
 pub use words::{Word, Words, WordsError, same_word};

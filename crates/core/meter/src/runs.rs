@@ -13,6 +13,8 @@ pub struct Runs {
     heads: Vec<Head>,
     starts: Vec<i64>,
     values: Vec<i64>,
+    /// A run begins at or before the end of the one before it.
+    unsorted: bool,
 }
 
 /// What the rows of a run have in common, and where the rest of them is.
@@ -37,9 +39,9 @@ pub struct Run<'a> {
 pub struct Piece {
     /// Which of the [`Runs`].
     pub source: u32,
-    run: u32,
-    from: u32,
-    len: u32,
+    pub(crate) run: u32,
+    pub(crate) from: u32,
+    pub(crate) len: u32,
 }
 
 /// Spot values further apart than a day are no run: nobody says that the time
@@ -49,6 +51,12 @@ pub const SPOT_SLACK_MICROS: i64 = 86_400_000_000;
 impl Runs {
     /// Rows held at most: places among them are 32 bits.
     pub const ROWS_MAX: usize = u32::MAX as usize;
+
+    /// With room for so many rows, in so many runs.
+    pub fn with_capacity(rows: usize, runs: usize) -> Runs {
+        let (starts, values) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+        Runs { heads: Vec::with_capacity(runs), starts, values, unsorted: false }
+    }
 
     /// Takes a row in after the others.
     ///
@@ -80,12 +88,21 @@ impl Runs {
         }
         let mut first = *like;
         (first.key.start, first.value.value) = (Timestamp(starts[0]), values[0]);
+        if let (Some(head), Some(start)) = (self.heads.last(), last_start) {
+            let last = RowKey { start: Timestamp(start), ..head.first.key };
+            self.unsorted |= first.key <= last;
+        }
         self.heads.push(Head { first, from, len });
     }
 
     /// How many rows.
     pub fn len(&self) -> usize {
         self.starts.len()
+    }
+
+    /// In how many runs.
+    pub fn run_count(&self) -> usize {
+        self.heads.len()
     }
 
     /// Whether there is none.
@@ -119,6 +136,22 @@ impl Runs {
     /// The rows of a piece that is among these.
     pub fn piece(&self, piece: Piece) -> Run<'_> {
         self.run(&self.heads[piece.run as usize]).part(piece.from as usize, piece.len as usize)
+    }
+
+    /// The run at a place, as a piece; `source` is what these are called.
+    pub(crate) fn piece_at(&self, source: u32, run: usize) -> Option<Piece> {
+        let head = self.heads.get(run)?;
+        Some(Piece { source, run: u32::try_from(run).expect("fewer than 2^32 rows"), from: 0, len: head.len })
+    }
+
+    /// Whether every row comes after the one before it.
+    pub(crate) fn is_sorted(&self) -> bool {
+        !self.unsorted
+    }
+
+    /// The first row of each run.
+    pub(crate) fn firsts(&self) -> impl ExactSizeIterator<Item = &Row> {
+        self.heads.iter().map(|head| &head.first)
     }
 
     fn run<'a>(&'a self, head: &'a Head) -> Run<'a> {
@@ -227,58 +260,13 @@ impl Piece {
     }
 }
 
-/// Where the rows of all sources are in key order, in pieces as long as can be.
-/// Rows of equal keys come in the order of their sources, and within one in the
-/// order they have there; each is a piece of its own.
-pub fn in_key_order(sources: &[&Runs]) -> Vec<Piece> {
-    let place = |at: usize| u32::try_from(at).expect("fewer than 2^32 rows");
-    let mut runs = Vec::with_capacity(sources.iter().map(|source| source.heads.len()).sum());
-    for (number, source) in sources.iter().enumerate() {
-        let number = place(number);
-        let piece = |(run, head): (usize, &Head)| {
-            (head.first.key, Piece { source: number, run: place(run), from: 0, len: head.len })
-        };
-        runs.extend(source.heads.iter().enumerate().map(piece));
-    }
-    // Stable, and quick where sources are in order already.
-    runs.sort_by_key(|(key, _)| *key);
-    let mut pieces = Vec::with_capacity(runs.len());
-    let last_of = |piece: &Piece| sources[piece.source as usize].piece(*piece).last_key();
-    let (mut from, mut last) = (0, RowKey::default());
-    for (at, (key, piece)) in runs.iter().enumerate() {
-        if at > from && *key > last {
-            flush(&runs[from..at], sources, &mut pieces);
-            from = at;
-        }
-        let own = if piece.len == 1 { *key } else { last_of(piece) };
-        last = if at == from { own } else { last.max(own) };
-    }
-    flush(&runs[from..], sources, &mut pieces);
-    pieces
-}
-
-/// Runs that reach into each other come out row by row.
-fn flush(runs: &[(RowKey, Piece)], sources: &[&Runs], pieces: &mut Vec<Piece>) {
-    if let [(_, only)] = runs {
-        pieces.push(*only);
-        return;
-    }
-    let mut rows = Vec::new();
-    for (_, piece) in runs {
-        let run = sources[piece.source as usize].piece(*piece);
-        rows.extend((0..run.len()).map(|at| (run.row(at).key, piece.part(at, 1))));
-    }
-    rows.sort_by_key(|(key, piece)| (*key, piece.source, piece.run, piece.from));
-    pieces.extend(rows.into_iter().map(|(_, piece)| piece));
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{ChannelId, DeviceId, Flags, Quality, Sequence, Span, TenantId, Word};
     use proptest::prelude::*;
 
-    fn row(channel: i64, start: i64, span: i64, value: i64, unit: u32) -> Row {
+    pub(crate) fn row(channel: i64, start: i64, span: i64, value: i64, unit: u32) -> Row {
         Row {
             key: RowKey { tenant: TenantId(1), channel: ChannelId(channel), start: Timestamp(start), span: Span(span) },
             value: Decimal::new(value, 3),
@@ -294,7 +282,7 @@ mod tests {
         }
     }
 
-    fn rows() -> impl Strategy<Value = Vec<Row>> {
+    pub(crate) fn rows() -> impl Strategy<Value = Vec<Row>> {
         let one = (0_i64..3, 0_i64..12, prop_oneof![Just(0_i64), Just(1), Just(2)], any::<i64>(), 0_u32..2);
         proptest::collection::vec((one, 1_i64..9), 0..30).prop_map(|runs| {
             let mut rows = Vec::new();
@@ -307,7 +295,7 @@ mod tests {
         })
     }
 
-    fn told(rows: impl IntoIterator<Item = Row>) -> Vec<String> {
+    pub(crate) fn told(rows: impl IntoIterator<Item = Row>) -> Vec<String> {
         rows.into_iter().map(|row| format!("{row:?}")).collect()
     }
 
@@ -326,22 +314,6 @@ mod tests {
             let runs: Runs = rows.iter().collect();
             prop_assert_eq!(runs.len(), rows.len());
             prop_assert_eq!(told(runs.rows()), told(rows));
-        }
-
-        #[test]
-        fn pieces_are_the_rows_in_key_order_and_equal_keys_keep_theirs(sources in proptest::collection::vec(rows(), 0..4)) {
-            let runs: Vec<Runs> = sources.iter().map(|rows| rows.iter().collect()).collect();
-            let refs: Vec<&Runs> = runs.iter().collect();
-            let pieces = in_key_order(&refs);
-            let mut plain: Vec<Row> = sources.concat();
-            plain.sort_by_key(|row| row.key);
-            let ordered = pieces.iter().flat_map(|piece| runs[piece.source as usize].piece(*piece).rows());
-            prop_assert_eq!(told(ordered), told(plain));
-            for piece in pieces.iter().filter(|piece| piece.len() > 1) {
-                let run = runs[piece.source as usize].piece(*piece);
-                let inside = |key: &RowKey| (run.first_key()..=run.last_key()).contains(key);
-                prop_assert_eq!(sources.iter().flatten().filter(|row| inside(&row.key)).count(), piece.len());
-            }
         }
 
         #[test]

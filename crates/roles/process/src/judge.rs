@@ -122,7 +122,9 @@ fn placed(
     known: &Known,
     words: &Words,
 ) -> (Judged, Vec<RowKey>) {
-    let judged = Judged { counts, ..Judged::default() };
+    // Nearly always all of it is new.
+    let new = Runs::with_capacity(rows.chunks.iter().map(|runs| runs.len()).sum(), rows.pieces.len());
+    let judged = Judged { counts, new, ..Judged::default() };
     let mut placing = Placing { judged, suspects: Vec::new(), versions: Vec::new(), wanted, known, words };
     let mut groups = rows.groups().peekable();
     while let Some(group) = groups.next() {

@@ -35,8 +35,8 @@ pub fn restore(lake: &Lake, disk: &dyn Disk, lessor: Box<dyn Lessor>) -> Result<
     for_each(&snapshot, ScanTable::Sources, |batch| sources(batch, &mut files))?;
     let words = SharedWords::default();
     let channels = what_channels_have(lake, &snapshot, disk, &words)?;
-    let (messages, spelled) = Default::default();
-    let understander = Understander { names, files, messages, words, spelled };
+    let (messages, spelled, expected) = Default::default();
+    let understander = Understander { names, files, messages, words, spelled, expected };
     Ok(Restored { understander, channels, from: lake.resume() })
 }
 

@@ -4,8 +4,8 @@
 //! that is not understood comes out as a refusal, with its place.
 
 use meter::{
-    ChannelId, DeviceId, Event, Flags, Identity, Kind, Message, Months, Place, Reading, Refusal, Row, RowKey, Sequence,
-    Sink, TenantId, same_word,
+    ChannelId, DeviceId, Event, Flags, Identity, Kind, Message, Months, Place, Reading, Refusal, Row, RowKey, Runs,
+    Sequence, Sink, TenantId, same_word,
 };
 use parse::{Format, Limits};
 use std::collections::HashMap;
@@ -57,6 +57,8 @@ pub struct Understander {
     pub messages: MessagesSeen,
     pub words: SharedWords,
     pub spelled: Spelled,
+    /// Rows and runs of the last record: the next of the same sender has as many.
+    pub expected: (usize, usize),
 }
 
 impl Understander {
@@ -151,23 +153,28 @@ struct Collector<'a, C: Chunks> {
     last_month: i32,
     last: LastPoint,
     spelled: &'a mut Spelled,
+    expected: &'a mut (usize, usize),
     failed: Option<Error>,
 }
 
 impl<'a, C: Chunks> Collector<'a, C> {
     fn new(understander: &'a mut Understander, source: Source, out: &'a mut C) -> Self {
+        let (rows, runs) = understander.expected;
+        let mut chunk = Chunk::new(source, 0, 0);
+        chunk.rows = Runs::with_capacity(rows, runs);
         Collector {
             names: &mut understander.names,
             messages: &mut understander.messages,
             repeated: false,
             words: understander.words.clone(),
             out,
-            chunk: Chunk::new(source, 0, 0),
+            chunk,
             ordinal: 0,
             month_of: Months::default(),
             last_month: 0,
             last: LastPoint::default(),
             spelled: &mut understander.spelled,
+            expected: &mut understander.expected,
             failed: None,
         }
     }
@@ -176,6 +183,7 @@ impl<'a, C: Chunks> Collector<'a, C> {
         if let Some(error) = self.failed {
             return Err(error);
         }
+        *self.expected = (self.chunk.rows.len(), self.chunk.rows.run_count());
         self.chunk.last = true;
         self.out.take(self.chunk)
     }
