@@ -4,27 +4,23 @@
 //! and its entry tells its hash. Until a commit names it, nobody reads it; if
 //! the commit never comes, `vacuum` takes it away.
 //!
-//! Integers are delta-packed: keys are sorted, spans and times of a run are
-//! constant, and values of one meter lie close together. Texts go through a
-//! dictionary. Pages are cut by rows, so that the pages of all columns agree
-//! and a reader skips them together.
+//! How columns are encoded stands in `encode.rs`. Rows go there a page at a time:
+//! the pages of the key columns agree, and a reader skips them together.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch, UInt32Array};
-use arrow::compute::{concat_batches, max, min, take_record_batch};
-use arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, take_record_batch};
 use host::Disk;
 use meter::{ChannelId, Months, Piece, RowKey, Runs, TenantId, Timestamp, in_key_order};
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::arrow::ArrowSchemaConverter;
 use parquet::file::metadata::SortingColumn;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::schema::types::ColumnPath;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
 
 use crate::delta::{FileEntry, FileKey};
+use crate::encode::Group;
 use crate::error::{Error, Result};
 use crate::position::Position;
 use crate::rows::{Keys, RowColumns};
@@ -127,7 +123,11 @@ pub(crate) struct FileWriter {
     table: Table,
     month: i32,
     temporary: String,
-    writer: ArrowWriter<DiskSink>,
+    file: SerializedFileWriter<DiskSink>,
+    group: Group,
+    /// Fewer rows than a page.
+    waiting: Vec<RecordBatch>,
+    waiting_rows: usize,
     bounds: Option<(FileKey, FileKey)>,
     rows: u64,
     finished: bool,
@@ -148,25 +148,64 @@ impl FileWriter {
         let wished = shelf.path(table, &format!("{}part", partition_dir(table, month)));
         let temporary = shelf.disk.create_temporary(&wished).map_err(Error::disk(&wished))?;
         let sink = DiskSink::new(shelf.disk.clone(), &temporary);
-        // Every type of ours has a Parquet type of its own: the Arrow schema beside it would only cost bytes.
-        let options = ArrowWriterOptions::new().with_properties(properties(table)).with_skip_arrow_metadata(true);
-        let writer =
-            ArrowWriter::try_new_with_options(sink, table.schema(), options).map_err(Error::unwritten(&temporary))?;
-        Ok(FileWriter { shelf: shelf.clone(), table, month, temporary, writer, bounds: None, rows: 0, finished: false })
+        let unwritten = Error::unwritten(&temporary);
+        let schema = ArrowSchemaConverter::new().convert(&table.schema()).map_err(unwritten)?;
+        let file = SerializedFileWriter::new(sink, schema.root_schema_ptr(), properties(table).into());
+        let file = file.map_err(Error::unwritten(&temporary))?;
+        let group = Group::new(&schema, if table.holds_readings() { &KEY_COLUMNS } else { &[] });
+        let (shelf, waiting) = (shelf.clone(), Vec::new());
+        let (waiting_rows, bounds, rows, finished) = (0, None, 0, false);
+        Ok(FileWriter { shelf, table, month, temporary, file, group, waiting, waiting_rows, bounds, rows, finished })
     }
 
     /// Rows after those already written; readings must come in key order.
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        if batch.num_rows() == 0 {
+        self.rows += batch.num_rows() as u64;
+        let mut at = 0;
+        while at < batch.num_rows() {
+            let count = (PAGE_ROWS_MAX - self.waiting_rows).min(batch.num_rows() - at);
+            self.waiting.push(batch.slice(at, count));
+            self.waiting_rows += count;
+            at += count;
+            if self.waiting_rows == PAGE_ROWS_MAX {
+                self.cut()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What waits becomes a page, and what has become a row group is written.
+    fn cut(&mut self) -> Result<()> {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.waiting_rows = 0;
+        let rows = |cause| Error::Rows { table: self.table.name(), cause };
+        match waiting.as_slice() {
+            [] => {}
+            [one] => self.group.take(one),
+            several => self.group.take(&concat_batches(&self.table.schema(), several).map_err(rows)?),
+        }
+        if self.group.rows() == GROUP_ROWS_MAX { self.end_group() } else { Ok(()) }
+    }
+
+    fn end_group(&mut self) -> Result<()> {
+        if self.group.rows() == 0 {
             return Ok(());
         }
-        let (low, high) = bounds_of(batch);
+        let (low, high) = self.bounds_of_group();
         self.bounds = Some(match self.bounds {
             None => (low, high),
             Some((lowest, highest)) => (least(lowest, low), most(highest, high)),
         });
-        self.rows += batch.num_rows() as u64;
-        self.writer.write(batch).map_err(Error::unwritten(&self.temporary))
+        self.group.end(&mut self.file).map_err(Error::unwritten(&self.temporary))
+    }
+
+    /// Bounds of the columns that files are skipped by, where a table has them.
+    fn bounds_of_group(&self) -> (FileKey, FileKey) {
+        let schema = self.table.schema();
+        let bounds = |name| schema.index_of(name).ok().and_then(|place| self.group.bounds(place)).unwrap_or((0, 0));
+        let (tenant, channel, start) = (bounds("tenant"), bounds("channel"), bounds("start"));
+        let narrow = |tenant| i32::try_from(tenant).expect("tenants are 32 bits wide");
+        (file_key(narrow(tenant.0), channel.0, start.0), file_key(narrow(tenant.1), channel.1, start.1))
     }
 
     pub(crate) fn rows(&self) -> u64 {
@@ -176,8 +215,10 @@ impl FileWriter {
     /// Durable under its name when this returns; no row came in after `through`.
     pub(crate) fn finish(mut self, name: &str, through: Position) -> Result<FileEntry> {
         let path_of_error = self.temporary.clone();
-        self.writer.finish().map_err(Error::unwritten(&path_of_error))?;
-        let written = self.writer.inner_mut().end().map_err(Error::disk(&path_of_error))?;
+        self.cut()?;
+        self.end_group()?;
+        self.file.finish().map_err(Error::unwritten(&path_of_error))?;
+        let written = self.file.inner_mut().end().map_err(Error::disk(&path_of_error))?;
         let hash = written.hash.to_hex();
         let path = format!("{}{name}-{}.parquet", partition_dir(self.table, self.month), &hash[..HASH_LETTERS]);
         self.finished = true;
@@ -209,49 +250,19 @@ fn partition_dir(table: Table, month: i32) -> String {
     if table.partitioned() { format!("tenant_group={GROUP_SHARED}/month={month}/") } else { String::new() }
 }
 
-/// Encodings and limits of a table's files.
+/// What a file says of itself.
 fn properties(table: Table) -> WriterProperties {
-    let zstd = Compression::ZSTD(ZstdLevel::try_new(1).expect("zstd has a level 1"));
-    let mut properties = WriterProperties::builder()
-        .set_created_by("meterhouse".into())
-        .set_compression(zstd)
-        .set_max_row_group_row_count(Some(GROUP_ROWS_MAX))
-        .set_data_page_row_count_limit(PAGE_ROWS_MAX)
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_dictionary_enabled(true);
-    for (place, field) in table.schema().fields().iter().enumerate() {
-        let path = ColumnPath::from(field.name().as_str());
-        if is_integer(field.data_type()) {
-            properties = properties
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED);
-        } else {
-            // Nobody skips by units and words, and comparing them all is a fifth of an import.
-            properties = properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::None);
-            // The words of readings come in long runs: zstd makes nothing of them, and looking each up
-            // in a dictionary is the dearest part of writing a row.
-            if table.holds_readings() {
-                properties = properties.set_column_dictionary_enabled(path.clone(), false);
-            }
-        }
-        if table.holds_readings() && KEY_COLUMNS.contains(&place) {
-            properties = properties.set_column_statistics_enabled(path, EnabledStatistics::Page);
-        }
+    let properties = WriterProperties::builder().set_created_by("meterhouse".into());
+    if !table.holds_readings() {
+        return properties.build();
     }
-    if table.holds_readings() {
-        let sorted = [column::TENANT, column::CHANNEL, column::START, column::SPAN];
-        let sorted = sorted.map(|place| SortingColumn {
-            column_idx: i32::try_from(place).expect("16 columns"),
-            descending: false,
-            nulls_first: false,
-        });
-        properties = properties.set_sorting_columns(Some(sorted.to_vec()));
-    }
-    properties.build()
-}
-
-fn is_integer(kind: &DataType) -> bool {
-    kind.is_integer() || matches!(kind, DataType::Timestamp(..))
+    let sorted = [column::TENANT, column::CHANNEL, column::START, column::SPAN];
+    let sorted = sorted.map(|place| SortingColumn {
+        column_idx: i32::try_from(place).expect("16 columns"),
+        descending: false,
+        nulls_first: false,
+    });
+    properties.set_sorting_columns(Some(sorted.to_vec())).build()
 }
 
 /// All rows of the batches in key order; equal keys stay in their order.
@@ -302,20 +313,8 @@ fn by_month(pieces: Vec<Piece>, runs: &[&Runs]) -> BTreeMap<i32, Vec<Piece>> {
     months
 }
 
-/// Bounds of the columns that files are skipped by, where a table has them.
-fn bounds_of(batch: &RecordBatch) -> (FileKey, FileKey) {
-    let (mut low, mut high) = (FileKey::default(), FileKey::default());
-    if let Some(tenants) = batch.column_by_name("tenant").and_then(|c| c.as_primitive_opt::<Int32Type>()) {
-        (low.tenant, high.tenant) = (TenantId(min(tenants).unwrap_or(0)), TenantId(max(tenants).unwrap_or(0)));
-    }
-    if let Some(channels) = batch.column_by_name("channel").and_then(|c| c.as_primitive_opt::<Int64Type>()) {
-        (low.channel, high.channel) = (ChannelId(min(channels).unwrap_or(0)), ChannelId(max(channels).unwrap_or(0)));
-    }
-    let starts = batch.column_by_name("start").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
-    if let Some(starts) = starts {
-        (low.start, high.start) = (Timestamp(min(starts).unwrap_or(0)), Timestamp(max(starts).unwrap_or(0)));
-    }
-    (low, high)
+fn file_key(tenant: i32, channel: i64, start: i64) -> FileKey {
+    FileKey { tenant: TenantId(tenant), channel: ChannelId(channel), start: Timestamp(start) }
 }
 
 fn least(a: FileKey, b: FileKey) -> FileKey {

@@ -7,6 +7,7 @@ mod outside;
 mod property;
 mod scan;
 mod speed;
+mod writer_speed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
