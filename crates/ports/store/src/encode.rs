@@ -7,14 +7,13 @@
 //! are constant over long runs: here a run costs what a row costs there
 //! (docs/decisions/0006). The library still writes headers, indexes and footer.
 //!
-//! Read: `bits.rs`, `hybrid.rs`, `delta.rs` and `split.rs` (the encodings),
-//! `distinct.rs` (dictionaries), `values.rs` (a cut of a column), `press.rs` (compression),
+//! Read: `bits.rs`, `hybrid.rs` and `delta.rs` (the encodings), `distinct.rs`
+//! (dictionaries), `values.rs` (a cut of a column), `press.rs` (compression),
 //! `page.rs` (pages and chunks), `column.rs` (all of it for one column).
 
 mod bits;
 mod hybrid;
 mod delta;
-mod split;
 mod distinct;
 mod values;
 mod press;

@@ -20,7 +20,6 @@ use super::distinct::{Integers, Texts};
 use super::hybrid::{Run, write_runs};
 use super::page::{Bounds, Chunk, DictionaryPage, Page};
 use super::press::{Press, Tried};
-use super::split::write_split;
 use super::values::Values;
 
 /// After so many rows the way is settled: enough to tell, little to throw away.
@@ -187,9 +186,10 @@ impl Column {
         if kind == Type::INT64 {
             let mut payload = Vec::new();
             write_as(ways[0], kind, &cut.values, &mut payload);
-            // Split bytes are nothing without compression, and no match for close neighbours.
+            // Compression makes little of packed bits: numbers far from their neighbours but often the
+            // same or of like size are shorter as they are, compressed. Without it they are not.
             if payload.len() > cut.rows && (!self.settled || self.codec != Compression::UNCOMPRESSED) {
-                ways.push(Encoding::BYTE_STREAM_SPLIT);
+                ways.push(Encoding::PLAIN);
             }
         }
         if self.settled {
@@ -363,7 +363,6 @@ impl Column {
 fn write_as(encoding: Encoding, kind: Type, values: &Values<'_>, out: &mut Vec<u8>) {
     match (encoding, values) {
         (Encoding::DELTA_BINARY_PACKED, Values::Integers(values)) => write_distances(values, out),
-        (Encoding::BYTE_STREAM_SPLIT, Values::Integers(values)) => write_split(values, out),
         (_, values) => values.write_plain(width_bytes(kind), out),
     }
 }

@@ -31,6 +31,32 @@ pub(crate) struct DictionaryPage {
     pub plain_bytes: usize,
 }
 
+impl Page {
+    fn compressed(self) -> CompressedPage {
+        let page = PageOfParquet::DataPage {
+            buf: self.payload.into(),
+            num_values: self.rows as u32,
+            encoding: self.encoding,
+            def_level_encoding: Encoding::RLE,
+            rep_level_encoding: Encoding::RLE,
+            statistics: None,
+        };
+        CompressedPage::new(page, self.plain_bytes)
+    }
+}
+
+impl DictionaryPage {
+    fn compressed(self) -> CompressedPage {
+        let page = PageOfParquet::DictionaryPage {
+            buf: self.payload.into(),
+            num_values: self.values as u32,
+            encoding: Encoding::PLAIN,
+            is_sorted: false,
+        };
+        CompressedPage::new(page, self.plain_bytes)
+    }
+}
+
 /// A whole column of a row group, but for its place in the file.
 pub(crate) struct Chunk {
     pub descr: ColumnDescPtr,
@@ -52,13 +78,7 @@ impl Chunk {
         let mut data_at = 0;
         let dictionary_at = self.dictionary.is_some().then_some(0);
         if let Some(dictionary) = self.dictionary {
-            let page = PageOfParquet::DictionaryPage {
-                buf: dictionary.payload.into(),
-                num_values: dictionary.values as u32,
-                encoding: Encoding::PLAIN,
-                is_sorted: false,
-            };
-            let spec = writer.write_page(CompressedPage::new(page, dictionary.plain_bytes))?;
+            let spec = writer.write_page(dictionary.compressed())?;
             encodings.push(Encoding::PLAIN);
             plain_bytes += spec.uncompressed_size;
             data_at = spec.bytes_written;
@@ -72,15 +92,7 @@ impl Chunk {
             if !encodings.contains(&page.encoding) {
                 encodings.push(page.encoding);
             }
-            let data = PageOfParquet::DataPage {
-                buf: page.payload.into(),
-                num_values: page.rows as u32,
-                encoding: page.encoding,
-                def_level_encoding: Encoding::RLE,
-                rep_level_encoding: Encoding::RLE,
-                statistics: None,
-            };
-            let spec = writer.write_page(CompressedPage::new(data, page.plain_bytes))?;
+            let spec = writer.write_page(page.compressed())?;
             plain_bytes += spec.uncompressed_size;
             let size = i32::try_from(spec.bytes_written).expect("write_page refuses larger ones");
             offset_index.append_offset_and_size(spec.offset as i64, size);

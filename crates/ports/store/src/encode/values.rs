@@ -91,6 +91,7 @@ impl<'a> Values<'a> {
     pub(crate) fn write_plain(&self, width_bytes: usize, out: &mut Vec<u8>) {
         match self {
             Values::Integers(values) => {
+                out.reserve(values.len() * width_bytes);
                 values.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()[..width_bytes]));
             }
             Values::Texts { .. } => (0..self.len()).for_each(|row| write_text(self.text(row), out)),
