@@ -39,6 +39,9 @@ pub(crate) enum Refusals {
     /// The token may not.
     #[response(status = 403, content_type = "application/problem+json")]
     NotAllowed(Problem),
+    /// There is no profile of this name.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
     /// The body came too slowly.
     #[response(status = 408, content_type = "application/problem+json")]
     Slow(Problem),

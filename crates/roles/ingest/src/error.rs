@@ -5,7 +5,7 @@ use std::time::Duration;
 use host::Kind;
 use parse::{json, protobuf};
 
-use crate::limits::{EXPANDED_RATIO_MAX, FILE_NAME_BYTES_MAX};
+use crate::limits::{EXPANDED_RATIO_MAX, FILE_NAME_CHARS_MAX};
 
 /// What every call of the doors gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -46,18 +46,20 @@ pub enum Error {
     Parameters,
     #[error("statement {found:?} is not CREATE DATABASE, the only one that is answered here")]
     Statement { found: String },
-    #[error("file name {found:?} must be 1 to {FILE_NAME_BYTES_MAX} bytes without control characters")]
+    #[error("file name {found:?} must be 1 to {FILE_NAME_CHARS_MAX} characters, none of control")]
     FileName { found: String },
-    #[error(
-        "format {found:?} is not one of auto, nem12, nem13, protobuf, json, line and csv/PROFILE with their options"
-    )]
-    Format { found: String },
+    #[error(transparent)]
+    Format(parse::UnknownFormat),
+    #[error(transparent)]
+    NoProfile(parse::csv::ProfileError),
     #[error("a file comes as it is, without content encoding")]
     FileEncoding,
     #[error("the file is larger than {limit} bytes")]
     FileTooLarge { limit: u64 },
     #[error("an upload needs the header Tus-Resumable: 1.0.0")]
-    TusVersion,
+    TusMissing,
+    #[error("version {found:?} of tus is not spoken here")]
+    TusVersion { found: String },
     #[error("the header {name} is missing, or not what tus 1.0 has there")]
     UploadHeader { name: String },
     #[error("a piece of type {found:?}, or with a content encoding, is not taken")]
@@ -108,14 +110,15 @@ impl Error {
             | Error::Parameters
             | Error::Statement { .. }
             | Error::FileName { .. }
-            | Error::Format { .. }
+            | Error::Format(_)
             | Error::FileEncoding
             | Error::FileTooLarge { .. }
-            | Error::TusVersion
+            | Error::TusMissing
+            | Error::TusVersion { .. }
             | Error::UploadHeader { .. }
             | Error::PieceType { .. }
             | Error::UploadTooLong { .. } => Kind::BadInput,
-            Error::NoUpload => Kind::NotFound,
+            Error::NoUpload | Error::NoProfile(_) => Kind::NotFound,
             Error::UploadOffset { .. } => Kind::Conflict,
             Error::Disk(error) if host::is_full(error) => Kind::Busy,
             Error::InFlight { .. }

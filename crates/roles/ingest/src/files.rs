@@ -11,7 +11,8 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use journal::{Archive, Content, RECORD_BYTES_MAX, Stored};
-use parse::Format;
+use parse::csv::ProfileError;
+use parse::{Format, UnknownFormat};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
@@ -21,7 +22,7 @@ use crate::api::Refusals;
 use crate::body::{Incoming, declared_bytes};
 use crate::expand::Encoding;
 use crate::intake::{Intake, Label};
-use crate::limits::FILE_NAME_BYTES_MAX;
+use crate::limits::FILE_NAME_CHARS_MAX;
 use crate::{Error, Result};
 
 /// Pieces between the wire and the disk: four of at most 32 KiB (hyper's buffer).
@@ -32,10 +33,14 @@ const PIECES_WAITING_MAX: usize = 4;
 pub(crate) struct Named {
     /// Kept with the file.
     #[serde(default)]
-    #[param(required = true, min_length = 1, max_length = 512)]
+    #[param(required = true, min_length = 1, max_length = 512, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
     pub(crate) name: String,
-    /// What it is; empty or `auto`: found from the content.
+    /// What it is; empty or `auto`: found from the content. A profile and `line` may have options
+    /// behind a question mark.
     #[serde(default)]
+    #[param(
+        pattern = r"^(|auto|nem12|nem13|protobuf|json|line(\?precision=(ns|us|ms|s|m|h))?|csv/[a-z0-9][a-z0-9-]{0,39}(@[1-9][0-9]{0,8})?(\?[a-z]+=.*)?)$"
+    )]
     pub(crate) format: String,
 }
 
@@ -43,16 +48,27 @@ impl Named {
     /// Name and format as the journal takes them.
     pub(crate) fn check(self) -> Result<(String, String)> {
         let Named { name, format } = self;
-        if name.is_empty() || name.len() > FILE_NAME_BYTES_MAX || name.chars().any(char::is_control) {
+        if name.is_empty() || name.chars().nth(FILE_NAME_CHARS_MAX).is_some() || name.chars().any(char::is_control) {
             return Err(Error::FileName { found: name.chars().take(100).collect() });
         }
         match format.as_str() {
             "" | "auto" => Ok((name, String::new())),
-            known if Format::from_name(known).is_some() => Ok((name, format)),
-            _ => Err(Error::Format { found: format.chars().take(100).collect() }),
+            named => match Format::named(named) {
+                Ok(_) => Ok((name, format)),
+                Err(UnknownFormat::Profile { error: error @ ProfileError::Unknown { .. }, .. }) => {
+                    Err(Error::NoProfile(error))
+                }
+                Err(error) => Err(Error::Format(error)),
+            },
         }
     }
 }
+
+/// Bytes that are there.
+#[derive(utoipa::ToSchema)]
+#[schema(value_type = String, format = Binary, min_length = 1)]
+#[expect(dead_code, reason = "said in the description of the interface")]
+pub(crate) struct Octets(Vec<u8>);
 
 /// The answer to a file.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -71,7 +87,7 @@ pub(crate) struct Kept {
 /// As it is, however large; acknowledged once it is synced to disk. What was read of it
 /// stands in `/v1/imports/{seq}`.
 #[utoipa::path(post, path = "/v1/files", tag = "intake", params(Named),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    request_body(content = inline(Octets), content_type = "application/octet-stream"),
     responses((status = 200, body = Kept, description = "It is kept"), Refusals))]
 pub(crate) async fn post(State(intake): State<Arc<Intake>>, request: Request) -> Response {
     let outcome = take_in(&intake, request).await;

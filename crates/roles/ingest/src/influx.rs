@@ -22,6 +22,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use crate::body::{Incoming, declared_bytes};
 use crate::form::Form;
@@ -59,9 +60,21 @@ const PRECISIONS: [(&str, &str); 11] = [
 #[into_params(parameter_in = Query)]
 #[serde(default)]
 struct Asked {
-    /// What times count: `ns` if nothing is said, `us`, `ms`, `s`; at `/write` also `n`, `u`, `m` and `h`.
+    /// What times count: `ns` if nothing is said.
+    #[param(schema_with = precisions, required = false)]
     precision: Option<String>,
 }
+
+fn precisions() -> utoipa::openapi::Object {
+    let words = PRECISIONS.map(|(theirs, _)| theirs);
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).into()
+}
+
+/// Lines, at least one of which is not blank.
+#[derive(utoipa::ToSchema)]
+#[schema(pattern = r"[^\u0009\u000a\u000c\u000d\u0020]", example = "power,point=home kWh=1.5")]
+#[expect(dead_code, reason = "said in the description of the interface")]
+struct Lines(String);
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -76,7 +89,7 @@ struct Statement {
 /// The token may also be the password of HTTP Basic or the parameter `p`; `db`, `rp`,
 /// `consistency` and `u` are read over.
 #[utoipa::path(post, path = "/write", tag = "intake", params(Asked),
-    request_body(content = String, content_type = "text/plain"),
+    request_body(content = inline(Lines), content_type = "text/plain"),
     responses((status = 204, description = "It is kept"), Refusals))]
 pub(crate) async fn write_v1(State(intake): State<Arc<Intake>>, request: Request) -> Response {
     write(&intake, request, Dialect::V1).await
@@ -87,7 +100,7 @@ pub(crate) async fn write_v1(State(intake): State<Arc<Intake>>, request: Request
 /// As `/write`; `org` and `bucket` are read over. The token may also come as
 /// `Authorization: Token mh_…`.
 #[utoipa::path(post, path = "/api/v2/write", tag = "intake", params(Asked),
-    request_body(content = String, content_type = "text/plain"),
+    request_body(content = inline(Lines), content_type = "text/plain"),
     responses((status = 204, description = "It is kept"), Refusals))]
 pub(crate) async fn write_v2(State(intake): State<Arc<Intake>>, request: Request) -> Response {
     write(&intake, request, Dialect::V2).await
@@ -122,10 +135,10 @@ fn parameters<T: serde::de::DeserializeOwned>(uri: &Uri) -> Result<T> {
 /// Make a database.
 ///
 /// Telegraf does so first. There are none: the answer to `CREATE DATABASE` is that it is
-/// done, and any other statement is refused.
+/// done, and any other statement is refused. `q` may come in a form as well, as the body.
 #[utoipa::path(post, path = "/query", tag = "intake",
-    params(("q" = String, Query, description = "The statement; or in the body, as a form")),
-    request_body(content = String, content_type = "application/x-www-form-urlencoded"),
+    params(("q" = String, Query, description = "The statement", example = "CREATE DATABASE telegraf",
+        pattern = r#"^ *[Cc][Rr][Ee][Aa][Tt][Ee] +[Dd][Aa][Tt][Aa][Bb][Aa][Ss][Ee] +("[^"]+"|[A-Za-z0-9_]+) *;?$"#)),
     responses((status = 200, content_type = "application/json", body = serde_json::Value, description = "Done"), Refusals))]
 pub(crate) async fn query(State(intake): State<Arc<Intake>>, request: Request) -> Response {
     let (head, body) = request.into_parts();

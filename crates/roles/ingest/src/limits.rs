@@ -23,7 +23,7 @@ pub const FILE_BYTES_MAX: u64 = 4 << 30;
 pub const REFUSED_LISTED_MAX: usize = 100;
 
 /// A file's name stands in the journal with every record.
-pub const FILE_NAME_BYTES_MAX: usize = 512;
+pub const FILE_NAME_CHARS_MAX: usize = 512;
 
 /// What a request counts at least, however small its body: buffers, headers, a task.
 pub const REQUEST_BYTES_MIN: u64 = 64 << 10;
@@ -117,4 +117,4 @@ const _: () = assert!(EXPANDED_BYTES_MAX >= WIRE_BYTES_MAX);
 const _: () = assert!(FILE_BYTES_MAX > WIRE_BYTES_MAX);
 const _: () = assert!(DISCARD_BYTES_MAX > WIRE_BYTES_MAX);
 const _: () = assert!(FILE_BYTES_MAX <= journal::OBJECT_BYTES_MAX);
-const _: () = assert!(FILE_NAME_BYTES_MAX <= journal::OBJECT_NAME_BYTES_MAX);
+const _: () = assert!(4 * FILE_NAME_CHARS_MAX <= journal::OBJECT_NAME_BYTES_MAX);

@@ -179,12 +179,15 @@ fn words(error: &Error) -> (&'static str, &'static str) {
         Error::BrokeOff { .. } => ("body_broke_off", "send it again, whole"),
         Error::Slow { .. } => ("body_too_slow", "send it again in smaller bodies, or over a faster line"),
         Error::FileName { .. } => ("file_name", "name the file: POST /v1/files?name=meter.csv"),
-        Error::Format { .. } => ("file_format", "leave `format` out, or send `auto` or the name of a format"),
+        Error::NoProfile(_) => ("no_profile", "GET /v1/profiles lists those that are there"),
+        Error::Format(_) => ("file_format", "leave `format` out, or send `auto` or the name of a format"),
         Error::FileEncoding => ("content_encoding", "send it as `identity`"),
         Error::FileTooLarge { .. } => ("file_too_large", "split the file, or import it where the data lies"),
         Error::InFlight { .. } => ("busy", "send it again after the time in Retry-After"),
         Error::TenantInFlight { .. } => ("tenant_busy", "send less at once; again after the time in Retry-After"),
-        Error::TusVersion => ("tus_version", "send `Tus-Resumable: 1.0.0`, see https://tus.io"),
+        Error::TusMissing | Error::TusVersion { .. } => {
+            ("tus_version", "send `Tus-Resumable: 1.0.0`, see https://tus.io")
+        }
         Error::UploadHeader { .. } => ("upload_header", "send it as tus 1.0 says, see docs/reference/http.md"),
         Error::PieceType { .. } => {
             ("content_type", "send `Content-Type: application/offset+octet-stream`, and no content encoding")
@@ -207,7 +210,7 @@ fn refined_status(error: &Error) -> Option<StatusCode> {
             Some(StatusCode::UNSUPPORTED_MEDIA_TYPE)
         }
         Error::UploadTooLong { .. } => Some(StatusCode::PAYLOAD_TOO_LARGE),
-        Error::TusVersion => Some(StatusCode::PRECONDITION_FAILED),
+        Error::TusVersion { .. } => Some(StatusCode::PRECONDITION_FAILED),
         Error::UploadLocked => Some(StatusCode::LOCKED),
         Error::UploadsOpen { .. } => Some(StatusCode::TOO_MANY_REQUESTS),
         Error::TooLarge { .. } | Error::ExpandsTooFar { .. } | Error::Bomb { .. } | Error::FileTooLarge { .. } => {

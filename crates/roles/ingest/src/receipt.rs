@@ -16,14 +16,14 @@ pub(crate) struct Receipt {
     /// Measurements that can be read. Duplicates of stored ones are among them.
     pub(crate) accepted_measurements: u64,
     /// The first [`REFUSED_LISTED_MAX`].
-    refused: Vec<Refused>,
+    refused: Vec<RefusedPart>,
     /// Measurements; a container refused as a whole counts all of its own.
     pub(crate) refused_total: u64,
 }
 
 /// A part of it that is not taken.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct Refused {
+pub(crate) struct RefusedPart {
     place: String,
     code: String,
     reason: String,
@@ -47,7 +47,7 @@ impl Receipt {
 pub(crate) struct Listing {
     pub(crate) accepted: u64,
     events: u64,
-    refused: Vec<Refused>,
+    refused: Vec<RefusedPart>,
     pub(crate) refused_total: u64,
 }
 
@@ -71,7 +71,7 @@ impl Sink for Listing {
         self.refused_total += 1;
         if self.refused.len() < REFUSED_LISTED_MAX {
             let (place, code, reason) = (refusal.place.to_string(), refusal.code.to_owned(), refusal.reason.to_owned());
-            self.refused.push(Refused { place, code, reason });
+            self.refused.push(RefusedPart { place, code, reason });
         }
     }
 }

@@ -66,7 +66,7 @@ fn what_is_no_upload_is_refused_and_leaves_nothing() {
     ask(&server, "POST /v1/uploads", "", b"").expect_problem(400, "upload_header");
     ask(&server, "POST /v1/uploads", "Upload-Length: 99999999999999\r\n", b"").expect_problem(413, "file_too_large");
     let bare = server.head("POST /v1/uploads", "Content-Length: 0\r\nUpload-Length: 5\r\n");
-    server.tell(bare.as_bytes()).expect("an answer").expect_problem(412, "tus_version");
+    server.tell(bare.as_bytes()).expect("an answer").expect_problem(400, "tus_version");
     server.get(&place).expect("an answer").expect_problem(405, "method");
     let cut = server.head(
         &format!("PATCH {place}"),

@@ -16,27 +16,38 @@ use crate::api::UploadRefusals;
 use crate::base64;
 use crate::body::{Incoming, declared_bytes};
 use crate::expand::Encoding;
-use crate::files::Named;
+use crate::files::{Named, Octets};
 use crate::intake::Intake;
 use crate::limits::METADATA_BYTES_MAX;
 use crate::{Error, Result};
 
 const RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
-const VERSION: HeaderValue = HeaderValue::from_static("1.0.0");
+const RESUMED: HeaderValue = HeaderValue::from_static("1.0.0");
 const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 const LENGTH: HeaderName = HeaderName::from_static("upload-length");
 const METADATA: HeaderName = HeaderName::from_static("upload-metadata");
 const SEQUENCE: HeaderName = HeaderName::from_static("meterhouse-sequence");
-const PIECE_TYPE: &str = "application/offset+octet-stream";
+/// That of tus, and that of any client that sends bytes.
+const PIECE_TYPES: [&str; 2] = ["application/offset+octet-stream", "application/octet-stream"];
+
+/// Those that are spoken here.
+#[derive(serde::Serialize, utoipa::ToSchema)]
+#[expect(dead_code, reason = "said in the description of the interface")]
+enum Version {
+    #[serde(rename = "1.0.0")]
+    One,
+}
 
 /// Begin a file that comes in pieces.
 ///
 /// tus 1.0. The answer's `Location` takes the pieces; once the last is there, the file is
 /// kept as if it came to `/v1/files`.
 #[utoipa::path(post, path = "/v1/uploads", tag = "intake",
-    params(("Tus-Resumable" = String, Header, description = "`1.0.0`"),
-        ("Upload-Length" = u64, Header, description = "Bytes of the whole file"),
-        ("Upload-Metadata" = String, Header, description = "`filename` and perhaps `format`, their values in Base64")),
+    params(("Tus-Resumable" = inline(Version), Header, description = "Of tus"),
+        ("Upload-Length" = u64, Header, minimum = 1, maximum = 4294967296_i64, description = "Bytes of the whole file"),
+        ("Upload-Metadata" = String, Header, description = "`filename` and perhaps `format`, their values in Base64",
+            example = "filename bWF5LmNzdg==",
+            pattern = r"^filename [A-Za-z0-9+/]+={0,2}(,format [A-Za-z0-9+/]+={0,2})?$")),
     responses((status = 201, description = "`Location` says where the pieces go"), UploadRefusals))]
 pub(crate) async fn create(State(intake): State<Arc<Intake>>, request: Request) -> Response {
     let (head, _) = request.into_parts();
@@ -48,7 +59,7 @@ pub(crate) async fn create(State(intake): State<Arc<Intake>>, request: Request) 
 ///
 /// tus 1.0: `Upload-Offset`. A file that is whole has `Meterhouse-Sequence` too, for as long as it is remembered.
 #[utoipa::path(head, path = "/v1/uploads/{id}", tag = "intake",
-    params(("id" = String, Path), ("Tus-Resumable" = String, Header, description = "`1.0.0`")),
+    params(("id" = String, Path), ("Tus-Resumable" = inline(Version), Header, description = "Of tus")),
     responses((status = 200, description = "`Upload-Offset` bytes are there"), UploadRefusals))]
 pub(crate) async fn look(State(intake): State<Arc<Intake>>, Path(id): Path<String>, request: Request) -> Response {
     let (head, _) = request.into_parts();
@@ -61,9 +72,9 @@ pub(crate) async fn look(State(intake): State<Arc<Intake>>, Path(id): Path<Strin
 /// tus 1.0. What came of a piece that breaks off is kept; `HEAD` says how much. With the last
 /// piece the answer carries `Meterhouse-Sequence`.
 #[utoipa::path(patch, path = "/v1/uploads/{id}", tag = "intake",
-    params(("id" = String, Path), ("Tus-Resumable" = String, Header, description = "`1.0.0`"),
-        ("Upload-Offset" = u64, Header, description = "Bytes that are there already")),
-    request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"),
+    params(("id" = String, Path), ("Tus-Resumable" = inline(Version), Header, description = "Of tus"),
+        ("Upload-Offset" = u64, Header, maximum = 4294967296_i64, description = "Bytes that are there already")),
+    request_body(content((inline(Octets) = "application/offset+octet-stream"), (inline(Octets) = "application/octet-stream"))),
     responses((status = 204, description = "It is kept"), UploadRefusals))]
 pub(crate) async fn send(State(intake): State<Arc<Intake>>, Path(id): Path<String>, request: Request) -> Response {
     let (head, body) = request.into_parts();
@@ -75,7 +86,7 @@ pub(crate) async fn send(State(intake): State<Arc<Intake>>, Path(id): Path<Strin
 ///
 /// tus 1.0. What of it is there is removed; a file that is whole is only forgotten here.
 #[utoipa::path(delete, path = "/v1/uploads/{id}", tag = "intake",
-    params(("id" = String, Path), ("Tus-Resumable" = String, Header, description = "`1.0.0`")),
+    params(("id" = String, Path), ("Tus-Resumable" = inline(Version), Header, description = "Of tus")),
     responses((status = 204, description = "It is gone"), UploadRefusals))]
 pub(crate) async fn end(State(intake): State<Arc<Intake>>, Path(id): Path<String>, request: Request) -> Response {
     let (head, _) = request.into_parts();
@@ -99,7 +110,7 @@ pub(crate) async fn describe(State(intake): State<Arc<Intake>>) -> Response {
 fn answer(intake: &Intake, outcome: Result<Response>) -> Response {
     let mut response = intake.answer(outcome);
     let headers = response.headers_mut();
-    headers.insert(RESUMABLE, VERSION);
+    headers.insert(RESUMABLE, RESUMED);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -167,7 +178,7 @@ async fn take_in(intake: &Arc<Intake>, headers: &HeaderMap, id: &str, incoming: 
     let uploads = &intake.parts.uploads;
     let upload = uploads.find(writer.tenant, id)?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if kind != PIECE_TYPE || Encoding::of(headers)? != Encoding::Identity {
+    if !PIECE_TYPES.contains(&kind) || Encoding::of(headers)? != Encoding::Identity {
         return Err(Error::PieceType { found: kind.chars().take(100).collect() });
     }
     let offset = number(headers, &OFFSET)?;
@@ -211,8 +222,11 @@ async fn remove(intake: &Arc<Intake>, headers: &HeaderMap, id: &str) -> Result<R
 async fn let_in(intake: &Intake, headers: &HeaderMap) -> Result<Principal> {
     let writer = intake.writer(headers).await?;
     match headers.get(RESUMABLE) {
-        Some(version) if *version == VERSION => Ok(writer),
-        _ => Err(Error::TusVersion),
+        Some(version) if *version == RESUMED => Ok(writer),
+        Some(other) => {
+            Err(Error::TusVersion { found: String::from_utf8_lossy(other.as_bytes()).chars().take(20).collect() })
+        }
+        None => Err(Error::TusMissing),
     }
 }
 

@@ -77,8 +77,10 @@ fn a_file_needs_a_name_a_token_and_no_encoding() {
         (Request::file("", b"x"), 400, "file_name"),
         (Request::file("name=", b"x"), 400, "file_name"),
         (Request::file("name=a%0Ab", b"x"), 400, "file_name"),
-        (Request::file(&format!("name={}", "n".repeat(513)), b"x"), 400, "file_name"),
+        (Request::file(&format!("name={}", "%C3%BC".repeat(513)), b"x"), 400, "file_name"),
         (Request::file("name=a&format=nem21", b"x"), 400, "file_format"),
+        (Request::file("name=a&format=csv/opendsm?zone=Mars", b"x"), 400, "file_format"),
+        (Request::file("name=a&format=csv/none", b"x"), 404, "no_profile"),
         (Request::file("name=a", b""), 400, "body_empty"),
         (Request::file("name=a", &gzip(b"x")).header("Content-Encoding", "gzip"), 415, "content_encoding"),
         (Request::file("name=a", &[7; 100_001]), 413, "file_too_large"),
@@ -89,4 +91,6 @@ fn a_file_needs_a_name_a_token_and_no_encoding() {
         house.ask(&request).expect_problem(status, code, false);
     }
     assert_eq!(house.records(), []);
+    // Characters count, not bytes: that is what the description can say.
+    assert_eq!(house.ask(&Request::file(&format!("name={}", "%C3%BC".repeat(512)), b"x")).status, 200);
 }

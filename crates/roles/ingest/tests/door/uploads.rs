@@ -133,7 +133,7 @@ fn what_is_no_upload_is_told_why() {
     assert_eq!(house.ask(&piece(&place, 0, &[7; 100])).status, 204);
     let nowhere = format!("/v1/uploads/{}", "0".repeat(32));
     for (request, status, code) in [
-        (creation(10).header("Tus-Resumable", ""), 412, "tus_version"),
+        (creation(10).header("Tus-Resumable", ""), 400, "tus_version"),
         (creation(10).header("Tus-Resumable", "0.2.2"), 412, "tus_version"),
         (creation(10).header("Upload-Length", ""), 400, "upload_header"),
         (creation(10).header("Upload-Length", "-1"), 400, "upload_header"),
@@ -145,6 +145,7 @@ fn what_is_no_upload_is_told_why() {
         (creation(10).header("Upload-Metadata", "filename ???"), 400, "upload_header"),
         (creation(10).header("Upload-Metadata", "filename YQpi"), 400, "file_name"),
         (creation(10).header("Upload-Metadata", &format!("filename {}", "YWFh".repeat(200))), 400, "file_name"),
+        (creation(10).header("Upload-Metadata", "filename YQ==,format Y3N2L25vbmU="), 404, "no_profile"),
         (creation(10).header("Upload-Metadata", &format!("filename {}", "YWFh".repeat(2_100))), 400, "upload_header"),
         (creation(10).header("Upload-Metadata", "filename YQ==,format bmVtMjE="), 400, "file_format"),
         (creation(10).header("Authorization", ""), 401, "token_missing"),
