@@ -6,6 +6,8 @@ use ingest::Problem;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{IntoResponses, OpenApi};
 
+use crate::rows::PageForm;
+use crate::sql::AnswerForm;
 use crate::{health, imports, lists, live, queries, sources, sql};
 
 /// Whatever is refused is told like this.
@@ -48,7 +50,7 @@ pub(crate) enum Refusals {
         sql::get, sql::post, queries::list, queries::cancel, lists::readings, lists::channels, lists::latest, lists::refused, imports::list, imports::one,
         sources::raw, live::watch, health::healthz, health::readyz, health::metrics, openapi
     ),
-    components(schemas(Problem)),
+    components(schemas(Problem, PageForm, AnswerForm)),
     tags(
         (name = "intake", description = "What comes in, and what became of it"),
         (name = "questions", description = "What is stored"),

@@ -14,10 +14,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::api::Refusals;
-use crate::asked::{self, Asked};
-use crate::paged::{self, Key, List, Wanted};
-use crate::rows::{Import, Imports, PageForm};
-use crate::{Parts, Shared, problem, sources};
+use crate::paged::{self, Key, List, Paging};
+use crate::rows::{Import, Imports, Octets};
+use crate::{Parts, Shared, asked, problem, sources};
 
 const COLUMNS: &str = "seq, state, received_at, door, format, object, bytes, sha256, duplicate_of, accepted, duplicate, \
     corrected, refused, events";
@@ -36,36 +35,24 @@ pub(crate) struct ImportsAsked {
     /// Files only; without it bodies of readings too.
     #[serde(default)]
     files: bool,
-    /// Rows of a page.
-    #[param(minimum = 1, maximum = 10000, default = 1000)]
-    limit: Option<usize>,
-    /// `next` of the page before.
-    after: Option<String>,
-    /// How the page is written.
-    #[param(value_type = Option<PageForm>)]
-    format: Option<String>,
-    /// Answer once the record of this sequence is visible.
-    wait: Option<u64>,
 }
 
 /// What came in, the newest first.
 ///
 /// With counts of what is new, was there already, corrects what was there, and was refused.
 /// What waits in the journal is not listed yet: ask for it by its sequence.
-#[utoipa::path(get, path = "/v1/imports", tag = "intake", params(ImportsAsked),
-    responses((status = 200, body = Imports, description = "A page of imports"), Refusals))]
-pub(crate) async fn list(
-    State(parts): State<Arc<Shared>>,
-    parameters: Asked<ImportsAsked>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let asked = asked::known(parameters, "files, limit, after, format and wait")?;
+#[utoipa::path(get, path = "/v1/imports", tag = "intake",
+    params(ImportsAsked, Paging, ("after" = Option<String>, Query,
+        description = "`next` of the page before", pattern = r"^[0-9]{1,18}$")),
+    responses((status = 200, description = "A page of imports", content((Imports = "application/json"), (String = "text/csv"),
+        (inline(Octets) = "application/vnd.apache.arrow.stream"))), Refusals))]
+pub(crate) async fn list(State(parts): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
+    let (asked, paging) = paged::asked::<ImportsAsked>(&uri, "files")?;
     let tenant = asked::asker(&parts, &headers).await?;
     let conditions = if asked.files { vec!["object <> ''".to_owned()] } else { Vec::new() };
-    let list = List { columns: COLUMNS, from: RECORDS, conditions, key: &[Key::Number("seq")], descending: true };
-    let wanted = Wanted::of(asked.limit, &asked.after, &asked.format, asked.wait);
-    paged::answer(&parts, tenant, list, wanted, &uri).await
+    let key = &[Key::Number("seq")];
+    let list = List { columns: COLUMNS, from: RECORDS, conditions, key, descending: true, beyond: None };
+    paged::answer(&parts, tenant, list, &paging, &uri).await
 }
 
 /// One of them.

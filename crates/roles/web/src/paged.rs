@@ -3,12 +3,17 @@
 //! Promise: a page holds at most [`ROWS_MAX`] rows; following `next` from the
 //! first page on shows each row that stood all the while once.
 
+use axum::extract::Query;
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use ingest::Problem;
 use meter::{TenantId, Timestamp};
 use query::{Cursor, Format, Page, Principal};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
 
+use crate::rows::PageForm;
 use crate::{Parts, asked, problem};
 
 /// Rows of a page where nothing is said.
@@ -35,27 +40,46 @@ pub(crate) struct List {
     pub key: &'static [Key],
     /// The greatest first.
     pub descending: bool,
+    /// Where rows may lie that the conditions leave out: the place after the last of these.
+    pub beyond: Option<Cursor>,
 }
 
-/// Which page of them, and how.
-#[derive(Clone, Copy)]
-pub(crate) struct Wanted<'a> {
+/// Which page of a list, and how: every list takes it.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Paging {
+    /// Rows of a page, at most.
+    #[param(minimum = 1, maximum = 10000, default = 1000)]
     limit: Option<usize>,
-    after: Option<&'a str>,
-    format: Option<&'a str>,
-    wait: Option<u64>,
+    /// `next` of the page before; each list describes its own.
+    #[param(ignore)]
+    after: Option<String>,
+    /// How the page is written.
+    #[param(value_type = Option<PageForm>)]
+    format: Option<String>,
+    /// Answer once the record of this sequence is visible.
+    #[param(maximum = 9223372036854775807_i64)]
+    pub(crate) wait: Option<u64>,
 }
 
-impl<'a> Wanted<'a> {
-    /// As every list takes it.
-    pub(crate) fn of(
-        limit: Option<usize>,
-        after: &'a Option<String>,
-        format: &'a Option<String>,
-        wait: Option<u64>,
-    ) -> Wanted<'a> {
-        Wanted { limit, after: after.as_deref(), format: format.as_deref(), wait }
-    }
+const PAGING: [&str; 4] = ["limit", "after", "format", "wait"];
+
+/// What narrows a list, and which page of it. Both stand in one query string;
+/// `names` are those that narrow it, told to who sends others.
+pub(crate) fn asked<T: DeserializeOwned>(uri: &Uri, names: &str) -> Result<(T, Paging), Problem> {
+    let is_paging = |pair: &&str| PAGING.contains(&pair.split('=').next().unwrap_or_default());
+    let pairs = || uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    let paging: Vec<&str> = pairs().filter(is_paging).collect();
+    let narrowing: Vec<&str> = pairs().filter(|pair| !is_paging(pair)).collect();
+    let names = format!("{names}, {}", PAGING.join(", "));
+    let narrowing = asked::known(read(&narrowing), &names)?;
+    Ok((narrowing, asked::known(read(&paging), &names)?))
+}
+
+fn read<T: DeserializeOwned>(pairs: &[&str]) -> asked::Asked<T> {
+    let uri: Uri = format!("/?{}", pairs.join("&")).parse().expect("parts of a query are one");
+    Query::try_from_uri(&uri)
 }
 
 impl Key {
@@ -91,19 +115,19 @@ pub(crate) async fn answer(
     parts: &Parts,
     tenant: TenantId,
     list: List,
-    wanted: Wanted<'_>,
+    paging: &Paging,
     uri: &Uri,
 ) -> Result<Response, Problem> {
-    let format = asked::format_of(wanted.format, &FORMATS)?;
-    let limit = wanted.limit.unwrap_or(ROWS);
+    let format = asked::format_of(paging.format.as_deref(), &FORMATS)?;
+    let limit = paging.limit.unwrap_or(ROWS);
     if !(1..=ROWS_MAX).contains(&limit) {
         return Err(problem::parameter(format!("limit {limit} is not 1 to {ROWS_MAX}"), "ask page by page"));
     }
-    let sql = list.sql(wanted.after, limit + 1)?;
-    asked::wait_for(parts, wanted.wait).await?;
+    let sql = list.sql(paging.place(list.key)?.as_ref(), limit + 1);
+    asked::wait_for(parts, paging.wait).await?;
     let page = page_of(parts, tenant, &sql, limit, list.key).await?;
     let bytes = page.encode(format).map_err(|error| problem::of_query(&error))?;
-    let next = page.next.as_ref();
+    let next = page.next.as_ref().or(list.beyond.as_ref());
     let body = if format == Format::Json { in_json(bytes, next) } else { bytes };
     let mut response = ([(header::CONTENT_TYPE, format.content_type())], body).into_response();
     if let Some(link) = next.and_then(|next| link(uri, next)) {
@@ -112,7 +136,14 @@ pub(crate) async fn answer(
     Ok(response)
 }
 
-async fn page_of(parts: &Parts, tenant: TenantId, sql: &str, limit: usize, key: &[Key]) -> Result<Page, Problem> {
+/// Rows by `key`, of which the question asks for one more than `limit`.
+pub(crate) async fn page_of(
+    parts: &Parts,
+    tenant: TenantId,
+    sql: &str,
+    limit: usize,
+    key: &[Key],
+) -> Result<Page, Problem> {
     let session = parts.engine.session(Principal { tenant }, parts.reader.snapshot()).for_lists();
     let names: Vec<&str> = key.iter().map(|key| key.name()).collect();
     let failed = |error: query::Error| problem::of_query(&error);
@@ -137,25 +168,31 @@ fn link(uri: &Uri, next: &Cursor) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("<{}?{}>; rel=\"next\"", uri.path(), kept.join("&"))).ok()
 }
 
+impl Paging {
+    /// What the page begins after.
+    pub(crate) fn place(&self, key: &[Key]) -> Result<Option<Cursor>, Problem> {
+        let Some(after) = self.after.as_deref() else { return Ok(None) };
+        let fits = |place: &Cursor| key.iter().zip(&place.0).all(|(key, number)| key.holds(*number));
+        let place = Cursor::parse(after, key.len()).filter(fits).ok_or_else(|| {
+            let cause = format!("after {:?} is not a place in this list", asked::short(after));
+            problem::parameter(cause, "send the `next` of the page before")
+        })?;
+        Ok(Some(place))
+    }
+}
+
 impl List {
-    fn sql(&self, after: Option<&str>, limit: usize) -> Result<String, Problem> {
+    fn sql(&self, after: Option<&Cursor>, limit: usize) -> String {
         let mut conditions = self.conditions.clone();
-        if let Some(after) = after {
-            let fits = |place: &Cursor| self.key.iter().zip(&place.0).all(|(key, number)| key.holds(*number));
-            let place = Cursor::parse(after, self.key.len()).filter(fits).ok_or_else(|| {
-                let cause = format!("after {:?} is not a place in this list", asked::short(after));
-                problem::parameter(cause, "send the `next` of the page before")
-            })?;
-            conditions.push(self.beyond(&place.0));
-        }
+        conditions.extend(after.map(|place| self.behind(&place.0)));
         let filter = if conditions.is_empty() { String::new() } else { format!("where {}", conditions.join(" and ")) };
         let direction = if self.descending { " desc" } else { "" };
         let order: Vec<String> = self.key.iter().map(|key| format!("\"{}\"{direction}", key.name())).collect();
-        Ok(format!("select {} from {} {filter} order by {} limit {limit}", self.columns, self.from, order.join(", ")))
+        format!("select {} from {} {filter} order by {} limit {limit}", self.columns, self.from, order.join(", "))
     }
 
     /// What comes after a place in the order of several columns.
-    fn beyond(&self, place: &[i64]) -> String {
+    fn behind(&self, place: &[i64]) -> String {
         let sign = if self.descending { "<" } else { ">" };
         let mut steps = Vec::new();
         for (depth, key) in self.key.iter().enumerate() {

@@ -43,6 +43,15 @@ pub(crate) fn parameter(cause: String, next: &str) -> Problem {
     Problem::new(Kind::BadInput, "parameter", cause, next)
 }
 
+/// The record asked for is none yet: waiting for it would end in nothing.
+pub(crate) fn not_given_out(wanted: u64, below: u64) -> Problem {
+    let cause = match below {
+        0 | 1 => format!("record {wanted} is not there; none was taken in yet"),
+        _ => format!("record {wanted} is not there; the newest is {}", below - 1),
+    };
+    Problem::new(Kind::NotFound, "no_record", cause, "wait for the `sequence` of an acknowledgement")
+}
+
 /// The record asked for did not come into sight in time.
 pub(crate) fn not_yet(wanted: u64, below: u64) -> Problem {
     let cause = format!("record {wanted} is not visible yet, records below {below} are");

@@ -18,6 +18,11 @@ pub(crate) enum PageForm {
     Arrow,
 }
 
+/// Rows in a form that is no text.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub(crate) struct Octets(Vec<u8>);
+
 /// A page of readings.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

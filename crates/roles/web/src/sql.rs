@@ -12,31 +12,53 @@ use ingest::Problem;
 use meter::TenantId;
 use query::{Format, Principal};
 use serde::Deserialize;
-use utoipa::{IntoParams, IntoResponses, ToSchema};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::api::Refusals;
 use crate::asked::{self, Asked};
+use crate::rows::Octets;
 use crate::{Parts, Shared, problem};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Parameters {
-    /// The query, for GET.
-    q: Option<String>,
+pub(crate) struct Question {
+    /// One select statement.
+    #[param(min_length = 1, example = "select count(*) from readings")]
+    q: String,
     /// How the answer is written.
     #[param(value_type = Option<AnswerForm>)]
     format: Option<String>,
     /// Answer once this record is visible.
+    #[param(maximum = 9223372036854775807_i64)]
     wait: Option<u64>,
 }
+
+/// How a question that is a body is answered.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    /// How the answer is written.
+    #[param(value_type = Option<AnswerForm>)]
+    format: Option<String>,
+    /// Answer once this record is visible.
+    #[param(maximum = 9223372036854775807_i64)]
+    wait: Option<u64>,
+}
+
+/// A query as it is.
+#[derive(ToSchema)]
+#[schema(min_length = 1, example = "select count(*) from readings")]
+#[expect(dead_code, reason = "said in the description of the interface")]
+pub(crate) struct InText(String);
 
 /// The body of a POST that says it is JSON.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct InJson {
     /// One select statement.
-    #[schema(example = "select count(*) from readings")]
+    #[schema(min_length = 1, example = "select count(*) from readings")]
     sql: String,
 }
 
@@ -51,14 +73,10 @@ pub(crate) enum AnswerForm {
     Parquet,
 }
 
-/// A row is an object with the columns that were asked for.
-#[derive(IntoResponses)]
+/// An object with the columns that were asked for.
+#[derive(ToSchema)]
 #[expect(dead_code, reason = "said in the description of the interface")]
-pub(crate) enum Answered {
-    /// The rows.
-    #[response(status = 200, content_type = "application/json")]
-    Rows(Vec<BTreeMap<String, serde_json::Value>>),
-}
+pub(crate) struct Row(BTreeMap<String, serde_json::Value>);
 
 /// The longest query, every character of it escaped as `\uNNNN`.
 const BODY_BYTES_MAX: usize = 6 * query::SQL_BYTES_MAX + 64;
@@ -66,46 +84,44 @@ const BODY_BYTES_MAX: usize = 6 * query::SQL_BYTES_MAX + 64;
 /// By which a query is found among those that run.
 const QUERY_ID: HeaderName = HeaderName::from_static("meterhouse-query");
 
-const NAMES: &str = "q, format and wait";
-
 /// Ask in SQL.
 ///
 /// One select statement over the tables of the token's tenant; exact sums, or an error.
-#[utoipa::path(get, path = "/v1/sql", tag = "questions", params(Parameters), responses(Answered, Refusals))]
+#[utoipa::path(get, path = "/v1/sql", tag = "questions", params(Question),
+    responses((status = 200, description = "The rows", content((Vec<Row> = "application/json"), (String = "text/csv"),
+        (String = "text/plain"), (inline(Octets) = "application/vnd.apache.arrow.stream"),
+        (inline(Octets) = "application/vnd.apache.parquet"))), Refusals))]
 pub(crate) async fn get(
     State(parts): State<Arc<Shared>>,
-    parameters: Asked<Parameters>,
+    question: Asked<Question>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let parameters = asked::known(parameters, NAMES)?;
-    let Some(sql) = &parameters.q else {
-        return Err(problem::parameter(
-            "the parameter q is missing".into(),
-            "send the query as q=, or as the body of a POST",
-        ));
-    };
+    let Question { q, format, wait } =
+        asked::known(question, "q with the query, or a POST with it as the body; format and wait")?;
     let tenant = asked::asker(&parts, &headers).await?;
-    answer(&parts, tenant, sql, &parameters).await
+    answer(&parts, tenant, &q, &Wanted { format, wait }).await
 }
 
 /// Ask a longer question in SQL.
 ///
 /// The query is the body: as it is, or as JSON.
-#[utoipa::path(post, path = "/v1/sql", tag = "questions", params(Parameters),
-    request_body(content((String = "text/plain"), (InJson = "application/json"))),
-    responses(Answered, Refusals))]
+#[utoipa::path(post, path = "/v1/sql", tag = "questions", params(Wanted),
+    request_body(content((inline(InText) = "text/plain"), (InJson = "application/json"))),
+    responses((status = 200, description = "The rows", content((Vec<Row> = "application/json"), (String = "text/csv"),
+        (String = "text/plain"), (inline(Octets) = "application/vnd.apache.arrow.stream"),
+        (inline(Octets) = "application/vnd.apache.parquet"))), Refusals))]
 pub(crate) async fn post(
     State(parts): State<Arc<Shared>>,
-    parameters: Asked<Parameters>,
+    wanted: Asked<Wanted>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let parameters = asked::known(parameters, NAMES)?;
+    let wanted = asked::known(wanted, "format and wait")?;
     // The token is looked at before a byte of the body is kept.
     let (head, body) = request.into_parts();
     let tenant = asked::asker(&parts, &head.headers).await?;
     let body = axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| problem::body_too_large(BODY_BYTES_MAX))?;
     let sql = text(&head.headers, &body)?;
-    answer(&parts, tenant, &sql, &parameters).await
+    answer(&parts, tenant, &sql, &wanted).await
 }
 
 /// The query in a body: as it is, or as `{"sql": "…"}` where the body says it is JSON.
@@ -122,7 +138,7 @@ fn text(headers: &HeaderMap, body: &Bytes) -> Result<String, Problem> {
     Ok(sql.to_owned())
 }
 
-async fn answer(parts: &Parts, tenant: TenantId, sql: &str, wanted: &Parameters) -> Result<Response, Problem> {
+async fn answer(parts: &Parts, tenant: TenantId, sql: &str, wanted: &Wanted) -> Result<Response, Problem> {
     let format = asked::format_of(wanted.format.as_deref(), &Format::ALL)?;
     asked::wait_for(parts, wanted.wait).await?;
     let session = parts.engine.session(Principal { tenant }, parts.reader.snapshot());

@@ -69,6 +69,9 @@ async fn what_cannot_be_answered_says_why_and_what_to_do() {
 async fn whoever_waits_for_a_record_sees_it_or_is_told_to_come_back() {
     let house = House::new().await;
     house.post("/v1/sql?wait=4&format=csv", "select 1 as x").await.expect_rows("x\n1\n");
+    for _ in 0..5 {
+        house.journal.append(body(b"900")).await.expect("appends");
+    }
     let cause = house.post("/v1/sql?wait=5", "select 1").await.expect_problem(503, "not_yet_visible");
     assert!(cause.contains("record 5") && cause.contains("below 5"), "{cause}");
     let moves = house.seen.clone().expect("the role lives");
@@ -78,7 +81,24 @@ async fn whoever_waits_for_a_record_sees_it_or_is_told_to_come_back() {
     });
     house.post("/v1/sql?wait=5&format=csv", "select 1 as x").await.expect_rows("x\n1\n");
     soon.await.expect("sends");
-    house.post(&format!("/v1/sql?wait={}", u64::MAX), "select 1").await.expect_problem(503, "not_yet_visible");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_a_record_that_was_never_given_out() {
+    let house = House::new().await;
+    let begun = std::time::Instant::now();
+    for never in ["5", "18446744073709551615"] {
+        let cause = house.post(&format!("/v1/sql?wait={never}"), "select 1").await.expect_problem(404, "no_record");
+        assert!(cause.contains(never) && cause.contains("the newest is 4"), "{cause}");
+        house.get(&format!("/v1/latest?wait={never}")).await.expect_problem(404, "no_record");
+    }
+    assert!(begun.elapsed() < Duration::from_millis(300), "it waited");
+}
+
+fn body(content: &[u8]) -> Body {
+    let (door, message_id) = (Door::Http, String::new());
+    let (format, object) = ("nem12".to_owned(), String::new());
+    Body { tenant: TenantId(1), door, format, object, message_id, content: Content::Bytes(content.to_vec().into()) }
 }
 
 #[tokio::test(flavor = "multi_thread")]
