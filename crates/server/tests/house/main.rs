@@ -9,6 +9,7 @@ mod intervals;
 mod outside;
 mod answering;
 mod rest;
+mod described;
 mod bad_input;
 mod bad_http;
 mod lines;
