@@ -6,18 +6,21 @@
 //! be taken apart is one refusal. Memory is bounded by one line and by the
 //! streams that have times standing twice.
 //!
-//! Read: `profile.rs` (what a profile says), `mapping.rs` (checked, and named),
+//! Read: `profile.rs` (what a profile says), `mapping.rs` (checked, and named), `name.rs`,
 //! `cells.rs`, `stamp.rs`, `zone.rs` (which instant a local time means),
-//! `fault.rs`, `columns.rs` (a header), `rows.rs`, then [`csv`] below.
+//! `fault.rs`, `columns.rs` (a header), `rows.rs`, then [`csv`] below; `trial.rs` (what a
+//! profile would read).
 
 mod profile;
 mod mapping;
+pub mod name;
 mod cells;
 mod stamp;
 mod zone;
 mod fault;
 mod columns;
 mod rows;
+pub mod trial;
 #[cfg(test)]
 mod tests;
 
@@ -34,8 +37,9 @@ use mapping::Interval;
 use profile::Column;
 use rows::{Line, Rows};
 
-pub use mapping::{Mapping, NAME_BYTES_MAX, PROFILE_BYTES_MAX, ProfileError, names};
+pub use mapping::{Mapping, NAME_BYTES_MAX, PROFILE_BYTES_MAX, ProfileError, built_in_text, names};
 pub(crate) use mapping::{PREFIX, commodity, fixed_interval, flow, wrong};
+pub use name::ProfileName;
 
 /// Point, device, register, unit, quality and reason: what a `meter::Words` keeps.
 pub const TEXT_BYTES_MAX: usize = 256;

@@ -114,6 +114,11 @@ impl Format {
         }
     }
 
+    /// Whether a file's name says something that stands in its readings.
+    pub fn reads_file_name(&self) -> bool {
+        matches!(self, Format::Csv(mapping) if mapping.reads_file_name())
+    }
+
     /// The format of that name, as [`Format::name`] gives it.
     pub fn from_name(name: &str) -> Option<Format> {
         Format::named(name).ok()

@@ -32,6 +32,10 @@ pub struct Mapping(pub(super) Arc<Checked>);
 pub enum ProfileError {
     #[error("there is no profile {name:?}; {} are there", names().join(", "))]
     Unknown { name: String },
+    #[error(
+        "no profile can be called {name:?}; csv/ and 1 to 40 of a-z, 0-9 and hyphens can, but csv/test, and behind it a version such as @3"
+    )]
+    Name { name: String },
     #[error("{option:?} is no option of it; {known} are")]
     Option { option: String, known: &'static str },
     #[error("the profile's name and options have {length} bytes; at most {NAME_BYTES_MAX} are read")]
@@ -42,6 +46,8 @@ pub enum ProfileError {
     Toml(String),
     #[error("{key} {text:?}: {wrong}")]
     Key { key: &'static str, text: String, wrong: String },
+    #[error("the profile cannot be used: line {line}: {error}")]
+    At { line: usize, error: Box<ProfileError> },
 }
 
 const OPTIONS: &str = "point, device, register, unit, quality, commodity, flow, zone and interval";
@@ -90,6 +96,21 @@ pub(super) fn built_in() -> &'static [Mapping] {
     &CHECKED
 }
 
+/// Those of the built-in profiles.
+pub(super) const BUILT_IN_NAMES: [&str; BUILT_IN.len()] = {
+    let (mut names, mut at) = ([""; BUILT_IN.len()], 0);
+    while at < names.len() {
+        names[at] = BUILT_IN[at].0;
+        at += 1;
+    }
+    names
+};
+
+/// The file of a built-in profile, by its name without `csv/`.
+pub fn built_in_text(plain: &str) -> Option<&'static str> {
+    BUILT_IN.iter().find(|(name, _)| *name == plain).map(|(_, text)| *text)
+}
+
 /// As typed by people, such as `csv/esb-hdf`.
 pub fn names() -> Vec<String> {
     BUILT_IN.iter().map(|(name, _)| format!("{PREFIX}{name}")).collect()
@@ -104,10 +125,24 @@ impl Mapping {
         let (plain, options) = name.split_once('?').unwrap_or((name, ""));
         let unknown = || ProfileError::Unknown { name: name.to_owned() };
         let found = built_in().iter().find(|mapping| mapping.name() == plain).ok_or_else(unknown)?;
-        if options.is_empty() {
-            return Ok(found.clone());
+        found.with(name, options)
+    }
+
+    /// A profile of somebody's own, from its file and its whole name.
+    pub fn own(name: &str, text: &str) -> Result<Mapping, ProfileError> {
+        if name.len() > NAME_BYTES_MAX {
+            return Err(ProfileError::NameTooLong { length: name.len() });
         }
-        let mut profile = found.0.profile.clone();
+        let (plain, options) = name.split_once('?').unwrap_or((name, ""));
+        Mapping::from_toml(plain.strip_prefix(PREFIX).unwrap_or(plain), text)?.with(name, options)
+    }
+
+    /// The same under a name with options, as if the profile said them.
+    fn with(&self, name: &str, options: &str) -> Result<Mapping, ProfileError> {
+        if options.is_empty() {
+            return Ok(self.clone());
+        }
+        let mut profile = self.0.profile.clone();
         for option in options.split('&') {
             set(&mut profile, option)?;
         }
@@ -123,12 +158,22 @@ impl Mapping {
             let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
             ProfileError::Toml(format!("line {line}: {}", error.message()))
         })?;
-        Mapping::checked(format!("{PREFIX}{name}"), profile)
+        let checked = Mapping::checked(format!("{PREFIX}{name}"), profile);
+        checked.map_err(|error| match error {
+            ProfileError::Key { key, .. } => ProfileError::At { line: line_of(text, key), error: Box::new(error) },
+            other => other,
+        })
     }
 
     /// What is stored, and typed by people.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// Whether a file's name says something that stands in its readings.
+    pub fn reads_file_name(&self) -> bool {
+        let Profile { point, device, register, unit, quality, reason, .. } = &self.0.profile;
+        [point, device, register, unit, quality, reason].iter().any(|text| text.file_name)
     }
 
     fn checked(name: String, profile: Profile) -> Result<Mapping, ProfileError> {
@@ -185,6 +230,21 @@ impl Checked {
         let kinds = self.registers.iter().map(|(_, meaning)| meaning.kind).chain([self.defaults.kind]);
         kinds.into_iter().any(|kind| matches!(kind, Kind::Interval | Kind::IntervalOrRegister))
     }
+}
+
+/// The line of a key such as `time.zone`, or of its table, or the first.
+fn line_of(text: &str, key: &str) -> usize {
+    let (table, last) = key.rsplit_once('.').unwrap_or(("", key));
+    let (mut inside, mut place) = (table.is_empty(), 1);
+    for (line, number) in text.lines().map(str::trim).zip(1..) {
+        if let Some(header) = line.strip_prefix('[') {
+            inside = !table.is_empty() && header.starts_with(table);
+            place = if inside && place == 1 { number } else { place };
+        } else if inside && line.strip_prefix(last).is_some_and(|rest| rest.trim_start().starts_with(['=', '.'])) {
+            return number;
+        }
+    }
+    place
 }
 
 /// One option, as if the profile said it.

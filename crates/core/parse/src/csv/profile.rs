@@ -1,6 +1,6 @@
 //! A mapping profile as its TOML file says it, unchecked; and the built-in ones.
 //!
-//! Promise: an unknown key is an error that names it. `docs/reference/formats.md`
+//! Promise: an unknown key is an error that names it. `docs/reference/profiles.md`
 //! says what each key means.
 
 use std::collections::BTreeMap;
