@@ -8,8 +8,8 @@ use crate::Error;
 /// One record must not starve the others: at 8 MiB it costs a disk that writes
 /// 400 MB/s 20 ms. Larger bodies lie in the archive.
 pub const RECORD_BYTES_MAX: usize = 8 << 20;
-/// `nem12` and its like.
-pub const FORMAT_BYTES_MAX: usize = 64;
+/// `nem12` and its like; the name of a profile with its version and all its options.
+pub const FORMAT_BYTES_MAX: usize = 512;
 /// The longest path Linux takes; object stores allow 1,024.
 pub const OBJECT_NAME_BYTES_MAX: usize = 4_096;
 /// A UUID is 36, a URN with one below 80.
