@@ -3,7 +3,8 @@
 use meter::{TenantId, Timestamp};
 
 use crate::{
-    Error, HOME, LABEL_BYTES_MAX, LEASE_BLOCKS_MAX, NewToken, Registry, Scope, Scopes, TokenHash, TokenId, Which,
+    Error, HOME, LABEL_BYTES_MAX, LEASE_BLOCKS_MAX, NewProfile, NewToken, PROFILES_BYTES_MAX, Registry, Scope, Scopes,
+    TokenHash, TokenId, Which,
 };
 
 /// Panics where the contract is broken. `open` opens the same registry, new at
@@ -12,6 +13,7 @@ pub fn check(open: &mut dyn FnMut() -> Box<dyn Registry>) {
     tenants_are_numbered_once(open);
     tokens_are_kept_by_hash(open);
     blocks_are_leased_once(open);
+    a_version_of_a_profile_never_changes(open);
 }
 
 fn tenants_are_numbered_once(open: &mut dyn FnMut() -> Box<dyn Registry>) {
@@ -73,4 +75,34 @@ fn blocks_are_leased_once(open: &mut dyn FnMut() -> Box<dyn Registry>) {
     drop(registry);
     let start = open().lease_blocks(3).expect("leases").start;
     assert_eq!(start, 2 + i64::from(LEASE_BLOCKS_MAX));
+}
+
+fn a_version_of_a_profile_never_changes(open: &mut dyn FnMut() -> Box<dyn Registry>) {
+    let registry = open();
+    let new = |tenant, name: &'static str, toml: &'static str| NewProfile {
+        tenant: TenantId(tenant),
+        name,
+        toml,
+        added: Timestamp(5),
+        by: None,
+    };
+    let first = registry.add_profile(&new(1, "acme", "a = 1")).expect("adds");
+    assert_eq!((first.version, first.toml.as_str(), first.added), (1, "a = 1", Timestamp(5)));
+    assert_eq!(registry.add_profile(&new(1, "acme", "a = 1")).expect("the same"), first);
+    let second = registry.add_profile(&new(1, "acme", "a = 2")).expect("adds");
+    let third = registry.add_profile(&new(1, "acme", "a = 1")).expect("adds: the newest says something else");
+    assert_eq!((second.version, third.version, third.sha256), (2, 3, first.sha256));
+    let theirs = registry.add_profile(&new(2, "acme", "b = 1")).expect("adds");
+    assert_eq!(theirs.version, 1);
+    assert!(matches!(registry.add_profile(&new(9, "acme", "")), Err(Error::NoSuchTenant(TenantId(9)))));
+    let long: &'static str = Box::leak("#".repeat(PROFILES_BYTES_MAX).into_boxed_str());
+    assert!(matches!(registry.add_profile(&new(1, "long", long)), Err(Error::ProfilesFull)));
+    drop(registry);
+    let registry = open();
+    let found = |tenant, name: &str, version| registry.profile(TenantId(tenant), name, version).expect("looks");
+    assert_eq!(found(1, "acme", None), Some(third.clone()));
+    assert_eq!(found(1, "acme", Some(1)), Some(first.clone()));
+    assert_eq!(found(2, "acme", None), Some(theirs));
+    assert_eq!((found(1, "acme", Some(4)), found(1, "none", None), found(2, "acme", Some(2))), (None, None, None));
+    assert_eq!(registry.profiles(TenantId(1)).expect("lists"), [first, second, third]);
 }

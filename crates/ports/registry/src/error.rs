@@ -5,8 +5,13 @@ use std::path::{Path, PathBuf};
 
 use host::Kind;
 use meter::TenantId;
+use parse::UnknownFormat;
+use parse::csv::ProfileError;
 
-use crate::{LABEL_BYTES_MAX, LEASE_BLOCKS_MAX, TENANT_NAME_BYTES_MAX, TENANTS_MAX, TOKENS_MAX, TokenId};
+use crate::{
+    LABEL_BYTES_MAX, LEASE_BLOCKS_MAX, PROFILES_BYTES_MAX, PROFILES_MAX, TENANT_NAME_BYTES_MAX, TENANTS_MAX,
+    TOKENS_MAX, TokenId,
+};
 
 /// What every call of a registry gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -37,6 +42,18 @@ pub enum Error {
     TenantsFull,
     #[error("the registry holds {TOKENS_MAX} tokens, its limit; use an existing one")]
     TokensFull,
+    #[error("there is no profile {name:?} of this tenant; add it, or list those that are there")]
+    NoSuchProfile { name: String },
+    #[error("{name:?} comes with the program and cannot be another; add it under another name")]
+    ProfileBuiltIn { name: String },
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    #[error(transparent)]
+    Format(#[from] UnknownFormat),
+    #[error(
+        "the registry holds {PROFILES_MAX} versions of profiles of this tenant, or {PROFILES_BYTES_MAX} bytes of all, its limit"
+    )]
+    ProfilesFull,
     #[error("all id blocks are leased")]
     BlocksFull,
     #[error("the token is missing or malformed; send `Authorization: Bearer mh_…`")]
@@ -77,15 +94,21 @@ impl Error {
     /// What the caller can do about it.
     pub fn kind(&self) -> Kind {
         match self {
-            Error::TenantName(_) | Error::Scope(_) | Error::NoScope | Error::Label(_) | Error::LeaseSize(_) => {
-                Kind::BadInput
-            }
+            Error::TenantName(_)
+            | Error::Scope(_)
+            | Error::NoScope
+            | Error::Label(_)
+            | Error::LeaseSize(_)
+            | Error::Profile(_)
+            | Error::Format(_) => Kind::BadInput,
             Error::TokenMissing | Error::TokenUnknown | Error::TokenScope { .. } => Kind::NotAllowed,
-            Error::NoSuchTenant(_) | Error::NoSuchToken(_) => Kind::NotFound,
+            Error::NoSuchTenant(_) | Error::NoSuchToken(_) | Error::NoSuchProfile { .. } => Kind::NotFound,
             Error::TenantExists(_)
             | Error::TenantsFull
             | Error::TokensFull
             | Error::BlocksFull
+            | Error::ProfilesFull
+            | Error::ProfileBuiltIn { .. }
             | Error::Newer { .. } => Kind::Conflict,
             Error::DiskFull { .. } | Error::InUse { .. } => Kind::Busy,
             Error::Damaged { .. } => Kind::Corrupt,

@@ -17,11 +17,12 @@
 //! and then takes its hash as it is. A flip in these milliseconds is not found.
 //!
 //! Read: this file (opening, a change, the queries), `sqlite/sum.rs`,
-//! `sqlite/rest.rs` (checks while nothing changes), `sqlite/schema.rs`.
+//! `sqlite/rest.rs` (checks while nothing changes), `sqlite/schema.rs`, `sqlite/profiles.rs`.
 
 mod sum;
 mod rest;
 mod schema;
+mod profiles;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -33,8 +34,8 @@ use meter::{ChannelId, TenantId, Timestamp};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::{
-    Error, LEASE_BLOCKS_MAX, NewToken, Registry, Result, TENANT_NAME_BYTES_MAX, TENANTS_MAX, TOKENS_MAX, Tenant, Token,
-    TokenHash, TokenId, Which,
+    Error, LEASE_BLOCKS_MAX, NewProfile, NewToken, Profile, Registry, Result, TENANT_NAME_BYTES_MAX, TENANTS_MAX,
+    TOKENS_MAX, Tenant, Token, TokenHash, TokenId, Which,
 };
 use schema::TOKEN_COLUMNS;
 use sum::{FileSum, State};
@@ -85,10 +86,14 @@ impl Sqlite {
             rest::check_interrupted(&path, &disk, &connection, before.as_ref())?;
         }
         if format == 0 {
-            make(&mut connection).map_err(|cause| sql(&path, cause))?;
+            make(&mut connection, schema::create).map_err(|cause| sql(&path, cause))?;
+        } else if format < schema::FORMAT {
+            let before = if let Some(State::Clean(sum)) = &said { Some(sum.clone()) } else { None };
+            State::Changing(before).write(&disk).map_err(Error::of_disk(&path))?;
+            make(&mut connection, schema::upgrade).map_err(|cause| sql(&path, cause))?;
         }
         let sum = match said {
-            Some(State::Clean(sum)) if format != 0 => sum,
+            Some(State::Clean(sum)) if format == schema::FORMAT => sum,
             _ => rest::settle(&path, &disk)?,
         };
         Ok(Sqlite { path, disk, inner: Mutex::new(Inner { connection, sum, stopped: None }) })
@@ -230,6 +235,18 @@ impl Registry for Sqlite {
         })
     }
 
+    fn add_profile(&self, new: &NewProfile<'_>) -> Result<Profile> {
+        self.change(|change| profiles::add(change, new))
+    }
+
+    fn profile(&self, tenant: TenantId, name: &str, version: Option<u32>) -> Result<Option<Profile>> {
+        self.look(|connection| profiles::find(connection, tenant, name, version))
+    }
+
+    fn profiles(&self, tenant: TenantId) -> Result<Vec<Profile>> {
+        self.look(|connection| profiles::all(connection, tenant))
+    }
+
     fn lease_blocks(&self, blocks: u32) -> Result<Range<i64>> {
         if blocks == 0 || blocks > LEASE_BLOCKS_MAX {
             return Err(Error::LeaseSize(blocks));
@@ -280,9 +297,12 @@ fn connect(path: &Path, new: bool) -> Result<Connection> {
     open().map_err(|cause| sql(path, cause))
 }
 
-fn make(connection: &mut Connection) -> rusqlite::Result<()> {
+fn make(
+    connection: &mut Connection,
+    tables: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
     let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    schema::create(&change)?;
+    tables(&change)?;
     change.commit()
 }
 

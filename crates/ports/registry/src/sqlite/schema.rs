@@ -4,11 +4,11 @@ use rusqlite::{Connection, Row, Transaction};
 
 use meter::{TenantId, Timestamp};
 
-use crate::{HOME, Scopes, Token, TokenId};
+use crate::{HOME, Profile, Scopes, Token, TokenId};
 
 /// Stands in SQLite's `user_version`. A later program may raise it; an earlier
 /// one then refuses the file.
-pub(crate) const FORMAT: i64 = 1;
+pub(crate) const FORMAT: i64 = 2;
 
 /// "mhrg" in ASCII: what `file` and the sqlite3 shell show.
 const APPLICATION_ID: i64 = 0x6d68_7267;
@@ -37,19 +37,54 @@ const TABLES: &str = "
     insert into leases (space, next) values ('block', 1);
 ";
 
+/// Since format 2.
+const PROFILES: &str = "
+    create table profiles (
+        tenant integer not null references tenants (id),
+        name text not null,
+        version integer not null check (version > 0),
+        toml text not null,
+        sha256 blob not null check (length(sha256) = 32),
+        added_us integer not null,
+        added_by integer references tokens (id),
+        primary key (tenant, name, version)
+    ) strict, without rowid;
+";
+
+/// Every column a [`Profile`] is read from, in the order [`profile`] takes them.
+pub(crate) const PROFILE_COLUMNS: &str = "name, version, toml, sha256, added_us, added_by";
+
 /// Every column a [`Token`] is read from, in the order [`token`] takes them.
 pub(crate) const TOKEN_COLUMNS: &str = "id, tenant, scopes, label, created_us, revoked_us, hash";
 
 pub(crate) fn create(change: &Transaction<'_>) -> rusqlite::Result<()> {
     change.execute_batch(TABLES)?;
+    change.execute_batch(PROFILES)?;
     change.execute("insert into tenants (name) values (?1)", [HOME])?;
     change.pragma_update(None, "application_id", APPLICATION_ID)?;
+    change.pragma_update(None, "user_version", FORMAT)
+}
+
+/// From the format before this one.
+pub(crate) fn upgrade(change: &Transaction<'_>) -> rusqlite::Result<()> {
+    change.execute_batch(PROFILES)?;
     change.pragma_update(None, "user_version", FORMAT)
 }
 
 /// 0 for a file in which nothing was made yet.
 pub(crate) fn format_of(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+pub(crate) fn profile(row: &Row<'_>) -> rusqlite::Result<Profile> {
+    Ok(Profile {
+        name: row.get(0)?,
+        version: row.get(1)?,
+        toml: row.get(2)?,
+        sha256: row.get(3)?,
+        added: Timestamp(row.get(4)?),
+        by: row.get::<_, Option<i64>>(5)?.map(TokenId),
+    })
 }
 
 pub(crate) fn token(row: &Row<'_>) -> rusqlite::Result<Token> {
