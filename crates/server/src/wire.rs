@@ -12,7 +12,7 @@ use ingest::{UploadSettings, Uploads};
 use journal::{Archive, Journal, Local};
 use meter::TenantId;
 use process::{Lessor, Live, MaintainSettings, Parts, Progress, Until};
-use registry::{Registry, Sqlite};
+use registry::{Profiles, Registry, Sqlite};
 use store::Lake;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -122,6 +122,8 @@ pub struct Front {
     pub registry: Arc<dyn Registry>,
     pub journal: Arc<Local>,
     pub archive: Arc<Archive>,
+    /// How files of tables are read.
+    pub profiles: Arc<Profiles>,
     pub reader: store::Reader,
     /// Shows what is applied.
     pub live: Live,
@@ -136,11 +138,14 @@ pub fn start(house: House, settings: &Settings, until: Until) -> (Front, Running
     let (progress_in, progress) = watch::channel(Progress::default());
     let reader = lake.reader();
     let live = Live::default();
+    let profiles = Profiles::new(registry.clone());
+    let stored = profiles.clone();
     let parts = Parts {
         journal: journal.clone() as Arc<dyn Journal>,
         archive: archive.clone(),
         lake,
         lessor: Box::new(RegistryLessor { registry: registry.clone() }),
+        formats: Box::new(move |tenant, name| stored.stored(tenant, name)),
         disk: disk.clone(),
         clock: clock.clone(),
         progress: progress_in,
@@ -148,7 +153,7 @@ pub fn start(house: House, settings: &Settings, until: Until) -> (Front, Running
         settings: process_settings(settings),
     };
     let role = tokio::spawn(process::run(parts, stopped));
-    let front = Front { disk, clock, entropy, registry, journal, archive, reader, live, _lock: lock };
+    let front = Front { disk, clock, entropy, registry, journal, archive, profiles, reader, live, _lock: lock };
     (front, Running { progress, stop, role })
 }
 

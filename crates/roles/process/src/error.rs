@@ -10,7 +10,7 @@ pub enum Error {
     Journal(journal::Error),
     #[error("lake: {0}")]
     Store(store::Error),
-    #[error("ids for new channels: {0}")]
+    #[error("registry: {0}")]
     Registry(registry::Error),
     #[error("vocabulary: {0}")]
     Words(meter::WordsError),

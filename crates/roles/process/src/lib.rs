@@ -37,4 +37,5 @@ pub use live::{Fresh, Live};
 pub use maintain::MaintainSettings;
 pub use names::Lessor;
 pub use role::{Parts, Progress, Settings, run};
+pub use understand::{Formats, built_in_formats};
 pub use until::Until;

@@ -17,7 +17,7 @@ use crate::chunk::{NewChannel, NewDevice, Source};
 use crate::coverage::Coverage;
 use crate::judge::standing;
 use crate::names::{Lessor, Names};
-use crate::understand::{FilesSeen, Understander};
+use crate::understand::{File, FilesSeen, Formats, Understander};
 
 pub struct Restored {
     pub understander: Understander,
@@ -26,17 +26,17 @@ pub struct Restored {
     pub from: Position,
 }
 
-pub fn restore(lake: &Lake, disk: &dyn Disk, lessor: Box<dyn Lessor>) -> Result<Restored, Error> {
+pub fn restore(lake: &Lake, disk: &dyn Disk, lessor: Box<dyn Lessor>, formats: Formats) -> Result<Restored, Error> {
     let snapshot = lake.snapshot();
     let mut names = Names::new(lessor);
     for_each(&snapshot, ScanTable::Channels, |batch| channels(batch, &mut names))?;
     for_each(&snapshot, ScanTable::Devices, |batch| devices(batch, &mut names))?;
     let mut files = FilesSeen::default();
-    for_each(&snapshot, ScanTable::Sources, |batch| sources(batch, &mut files))?;
+    for_each(&snapshot, ScanTable::Sources, |batch| sources(batch, &formats, &mut files))?;
     let words = SharedWords::default();
     let channels = what_channels_have(lake, &snapshot, disk, &words)?;
     let (messages, spelled, expected) = Default::default();
-    let understander = Understander { names, files, messages, words, spelled, expected };
+    let understander = Understander { formats, names, files, messages, words, spelled, expected };
     Ok(Restored { understander, channels, from: lake.resume() })
 }
 
@@ -82,16 +82,19 @@ fn devices(batch: &RecordBatch, names: &mut Names) {
     }
 }
 
-fn sources(batch: &RecordBatch, files: &mut FilesSeen) {
+fn sources(batch: &RecordBatch, formats: &Formats, files: &mut FilesSeen) {
     let (sequence, tenant) = (batch.column(0).as_primitive::<Int64Type>(), batch.column(3).as_primitive::<Int32Type>());
     let (doors, objects) = (batch.column(4).as_primitive::<Int8Type>(), batch.column(6).as_string::<i32>());
-    let hashes = batch.column(8).as_binary::<i32>();
+    let (names, hashes) = (batch.column(5).as_string::<i32>(), batch.column(8).as_binary::<i32>());
     for row in 0..batch.num_rows() {
         let is_file = hashes.is_valid(row) && Source::is_of_file(doors.value(row), objects.value(row));
         let Some(hash) = is_file.then(|| hashes.value(row)).and_then(|h| <&[u8; 32]>::try_from(h).ok()) else {
             continue;
         };
-        files.insert(TenantId(tenant.value(row)), hash, Sequence(sequence.value(row) as u64));
+        let (tenant, format) = (TenantId(tenant.value(row)), names.value(row));
+        let reads_name = matches!(formats(tenant, format), Ok(Some(format)) if format.reads_file_name());
+        let name = if reads_name { objects.value(row) } else { "" };
+        files.insert(&File { tenant, sha256: hash, format, name }, Sequence(sequence.value(row) as u64));
     }
 }
 

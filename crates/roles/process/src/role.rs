@@ -19,6 +19,7 @@ use crate::names::Lessor;
 use crate::restore::{Restored, restore};
 use crate::round::{Everything, Missing, Round};
 use crate::stages::Stages;
+use crate::understand::Formats;
 use crate::{Error, MaintainSettings, Until};
 
 /// A query sees what waits here, so the wait costs nobody an answer; it only
@@ -93,6 +94,8 @@ pub struct Parts {
     pub lake: Lake,
     /// Gives ids to new channels and devices.
     pub lessor: Box<dyn Lessor>,
+    /// Says what the names of formats mean.
+    pub formats: Formats,
     /// Holds the checkpoint.
     pub disk: Arc<dyn Disk>,
     /// Ages rounds.
@@ -107,8 +110,8 @@ pub struct Parts {
 
 /// Applies the journal until `stop` says that it is enough.
 pub async fn run(parts: Parts, stop: watch::Receiver<Until>) -> Result<Lake, Error> {
-    let Parts { journal, archive, lake, lessor, disk, clock, progress, live, settings } = parts;
-    let Restored { understander, channels, from } = restore(&lake, disk.as_ref(), lessor)?;
+    let Parts { journal, archive, lake, lessor, formats, disk, clock, progress, live, settings } = parts;
+    let Restored { understander, channels, from } = restore(&lake, disk.as_ref(), lessor, formats)?;
     info!(%from, channels = channels.latest.channel_count(), "process starts");
     lake.show_latest(channels.latest.clone());
     let words = understander.words.clone();

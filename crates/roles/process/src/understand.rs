@@ -8,6 +8,7 @@ use meter::{
     Sequence, Sink, TenantId, same_word,
 };
 use parse::{Format, Limits};
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::io::BufRead;
 use store::SharedWords;
@@ -20,7 +21,28 @@ use crate::messages::MessagesSeen;
 use crate::names::{Names, PointPlace};
 use crate::spelled::Spelled;
 
-/// Files seen before, by tenant and SHA-256, with the sequence they came in with.
+/// The format of a tenant that a record's name for it means; `None` if there is none and
+/// the content tells. The same name must mean the same for ever.
+pub type Formats = Box<dyn Fn(TenantId, &str) -> Result<Option<Format>, registry::Error> + Send>;
+
+/// Those that are built in, for a house without profiles of its own.
+pub fn built_in_formats() -> Formats {
+    Box::new(|_, name| Ok(Format::from_name(name)))
+}
+
+/// A file: its bytes, and how they are read. Bytes that were read by another profile
+/// are another file, for they say something else now.
+#[derive(Clone, Copy, Debug)]
+pub struct File<'a> {
+    pub tenant: TenantId,
+    pub sha256: &'a [u8; 32],
+    /// With its version and options.
+    pub format: &'a str,
+    /// Empty where the name says nothing that stands in the readings.
+    pub name: &'a str,
+}
+
+/// Files seen before, with the sequence they came in with.
 #[derive(Debug, Default)]
 pub struct FilesSeen {
     files: HashMap<(TenantId, [u8; 16]), Sequence>,
@@ -28,21 +50,34 @@ pub struct FilesSeen {
 
 impl FilesSeen {
     /// The first sequence of the same file, if it came before `sequence`.
-    pub fn earlier(&self, tenant: TenantId, sha256: &[u8; 32], sequence: Sequence) -> Option<Sequence> {
-        self.files.get(&Self::key(tenant, sha256)).copied().filter(|first| *first < sequence)
+    pub fn earlier(&self, file: &File<'_>, sequence: Sequence) -> Option<Sequence> {
+        self.files.get(&file.key()).copied().filter(|first| *first < sequence)
     }
 
-    pub fn insert(&mut self, tenant: TenantId, sha256: &[u8; 32], sequence: Sequence) {
-        let first = self.files.entry(Self::key(tenant, sha256)).or_insert(sequence);
+    pub fn insert(&mut self, file: &File<'_>, sequence: Sequence) {
+        let first = self.files.entry(file.key()).or_insert(sequence);
         *first = sequence.min(*first);
     }
+}
 
-    /// Half the hash tells files apart: 2^64 files before two are expected to meet.
-    fn key(tenant: TenantId, sha256: &[u8; 32]) -> (TenantId, [u8; 16]) {
+impl File<'_> {
+    /// Half a hash tells files apart: 2^64 files before two are expected to meet.
+    fn key(&self) -> (TenantId, [u8; 16]) {
+        let mut hash = Sha256::new_with_prefix(self.sha256);
+        hash.update((self.format.len() as u64).to_le_bytes());
+        hash.update(self.format);
+        hash.update(self.name);
         let mut half = [0; 16];
-        half.copy_from_slice(&sha256[..16]);
-        (tenant, half)
+        half.copy_from_slice(&hash.finalize()[..16]);
+        (self.tenant, half)
     }
+}
+
+/// Why a record is in no format that can be read.
+struct Unread {
+    code: &'static str,
+    reason: String,
+    excerpt: Vec<u8>,
 }
 
 /// Where finished chunks go; an error there ends the record.
@@ -52,6 +87,7 @@ pub trait Chunks {
 
 /// Turns records into chunks. Holds what outlives a record: names and words.
 pub struct Understander {
+    pub formats: Formats,
     pub names: Names,
     pub files: FilesSeen,
     pub messages: MessagesSeen,
@@ -63,10 +99,17 @@ pub struct Understander {
 
 impl Understander {
     /// Reads one record's `input` to its end and hands its chunks on.
-    pub fn record(&mut self, source: Source, input: impl BufRead, out: &mut impl Chunks) -> Result<(), Error> {
+    pub fn record(&mut self, mut source: Source, mut input: impl BufRead, out: &mut impl Chunks) -> Result<(), Error> {
+        let format = self.format(&source, &mut input)?;
+        if let Ok(format) = &format {
+            source.format = format.name().into();
+        }
         if let Some(sha256) = source.sha256.as_ref().filter(|_| source.is_file()) {
-            let earlier = self.files.earlier(source.tenant, sha256, source.sequence);
-            self.files.insert(source.tenant, sha256, source.sequence);
+            let reads_name = format.as_ref().is_ok_and(Format::reads_file_name);
+            let name = if reads_name { source.object.as_str() } else { "" };
+            let file = File { tenant: source.tenant, sha256, format: &source.format, name };
+            let earlier = self.files.earlier(&file, source.sequence);
+            self.files.insert(&file, source.sequence);
             if earlier.is_some() {
                 let mut chunk = Chunk::new(source, 0, 0);
                 (chunk.last, chunk.duplicate_of) = (true, earlier);
@@ -74,27 +117,34 @@ impl Understander {
             }
         }
         let mut collector = Collector::new(self, source, out);
-        parse_into(&mut collector, input)?;
+        match format {
+            Ok(format) => parse_into(&mut collector, format, input)?,
+            Err(unread) => collector.refuse_whole(unread.code, &unread.reason, &unread.excerpt),
+        }
         collector.finish()
+    }
+
+    fn format(&self, source: &Source, input: &mut impl BufRead) -> Result<Result<Format, Unread>, Error> {
+        match (self.formats)(source.tenant, &source.format) {
+            Ok(Some(format)) => return Ok(Ok(format)),
+            Ok(None) => {}
+            Err(error) if matches!(error.kind(), host::Kind::NotFound | host::Kind::BadInput) => {
+                let (code, reason) = ("format.profile", error.to_string());
+                return Ok(Err(Unread { code, reason, excerpt: Vec::new() }));
+            }
+            // What the registry cannot say now it may say later: no answer is no refusal.
+            Err(error) => return Err(error.into()),
+        }
+        let head = input.fill_buf().map_err(Error::Body)?;
+        Ok(Format::detect(head).map_err(|unrecognised| Unread {
+            code: "format.unknown",
+            reason: unrecognised.to_string(),
+            excerpt: head[..head.len().min(Refusal::EXCERPT_BYTES_MAX)].to_vec(),
+        }))
     }
 }
 
-fn parse_into(collector: &mut Collector<'_, impl Chunks>, mut input: impl BufRead) -> Result<(), Error> {
-    let format = match Format::from_name(&collector.chunk.source.format) {
-        Some(format) => format,
-        None => {
-            let head = input.fill_buf().map_err(Error::Body)?;
-            match Format::detect(head) {
-                Ok(format) => format,
-                Err(unrecognised) => {
-                    let excerpt = &head[..head.len().min(Refusal::EXCERPT_BYTES_MAX)];
-                    collector.refuse_whole("format.unknown", &unrecognised.to_string(), excerpt);
-                    return Ok(());
-                }
-            }
-        }
-    };
-    collector.chunk.source.format = format.name().into();
+fn parse_into(collector: &mut Collector<'_, impl Chunks>, format: Format, input: impl BufRead) -> Result<(), Error> {
     let limits = Limits::received_at(collector.chunk.source.received_at);
     let file_name = collector.chunk.source.object.clone();
     match parse::read_file(format, &file_name, input, limits, collector) {
@@ -343,4 +393,67 @@ fn cut(text: &str) -> &str {
         end -= 1;
     }
     &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use meter::Timestamp;
+
+    struct NoBlocks;
+
+    impl crate::Lessor for NoBlocks {
+        fn lease(&mut self, _: u32) -> Result<std::ops::Range<i64>, Error> {
+            panic!("nothing is read, so nothing needs a number")
+        }
+    }
+
+    #[derive(Default)]
+    struct Taken(Vec<Chunk>);
+
+    impl Chunks for Taken {
+        fn take(&mut self, chunk: Chunk) -> Result<(), Error> {
+            self.0.push(chunk);
+            Ok(())
+        }
+    }
+
+    fn understood(formats: Formats) -> Result<Vec<Chunk>, Error> {
+        let (files, messages, words, spelled) = Default::default();
+        let names = Names::new(Box::new(NoBlocks));
+        let expected = (0, 0);
+        let mut understander = Understander { formats, names, files, messages, words, spelled, expected };
+        let source = Source {
+            sequence: Sequence(7),
+            tenant: TenantId(1),
+            door: 0,
+            format: "csv/acme@3".into(),
+            object: "a.csv".into(),
+            message_id: String::new(),
+            sha256: Some([1; 32]),
+            bytes: 3,
+            received_at: Timestamp(0),
+        };
+        let mut taken = Taken::default();
+        understander.record(source, &b"100,NEM12,200402070911,MDA1,Ret1\n900\n"[..], &mut taken)?;
+        Ok(taken.0)
+    }
+
+    #[test]
+    fn a_profile_that_is_gone_is_refused_by_name_and_never_guessed() {
+        let gone = |_: TenantId, name: &str| Err(registry::Error::NoSuchProfile { name: name.into() });
+        let chunks = understood(Box::new(gone)).expect("is refused");
+        let [chunk] = &chunks[..] else { panic!("{} chunks", chunks.len()) };
+        assert!(chunk.last && chunk.rows.is_empty() && chunk.refused_count == 1);
+        let refused = &chunk.refused[0];
+        assert!(refused.code == "format.profile" && refused.reason.contains("csv/acme@3"), "{refused:?}");
+        assert_eq!(chunk.source.format, "csv/acme@3");
+    }
+
+    /// A refusal would stand for ever; the role starts again instead.
+    #[test]
+    fn a_registry_that_cannot_be_asked_refuses_nothing() {
+        let busy = |_: TenantId, _: &str| Err(registry::Error::InUse { path: "registry.sqlite".into() });
+        assert!(matches!(understood(Box::new(busy)), Err(Error::Registry(_))));
+    }
 }

@@ -230,6 +230,7 @@ fn parts(disk: &SimDisk, clock: &Arc<dyn Clock>, journal: &Arc<Local>, archive: 
         archive: archive.clone(),
         lake,
         lessor: Box::new(Leases { disk: disk.clone() }),
+        formats: process::built_in_formats(),
         disk: Arc::new(disk.clone()),
         clock: clock.clone(),
         progress,
