@@ -81,6 +81,12 @@ pub enum Command {
     /// Print the views with which DuckDB reads the lake, waiting corrections applied.
     #[command(after_help = "Example: meterhouse view > views.sql; duckdb -init views.sql")]
     View,
+    /// Add profiles, by which tables are read, and try them out.
+    #[command(
+        subcommand,
+        after_help = "Example: meterhouse profile test acme.toml --sample acme.csv && meterhouse profile add acme.toml\nThen: meterhouse import --format csv/acme acme.csv"
+    )]
+    Profile(Profile),
     /// Make, list and revoke tokens.
     #[command(subcommand, after_help = "Example: meterhouse token create --scopes write --label gateway-7")]
     Token(Token),
@@ -135,6 +141,36 @@ pub enum Refused {
     Show {
         /// The source's sequence number, from `refused list`.
         source: u64,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Profile {
+    /// Those of the program, then every version of your own.
+    List,
+    /// The file of a profile: acme, acme@2, esb-hdf.
+    Show { name: String },
+    /// Add a profile, or its next version; from then on files of its name are read by it.
+    Add {
+        file: PathBuf,
+        /// What it is called; otherwise as the file, without its ending.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Show what a profile would read of a sample; nothing is stored.
+    #[command(after_help = "Exit code 0: readings were found, and they are what was expected. 3: none, or others.")]
+    Test {
+        /// The profile's file.
+        file: PathBuf,
+        /// A file of the kind it is for, or the beginning of one.
+        #[arg(long, value_name = "FILE")]
+        sample: PathBuf,
+        /// What must be read of it: CSV as `meterhouse parse` writes it.
+        #[arg(long, value_name = "FILE")]
+        expect: Option<PathBuf>,
+        /// As behind the question mark of a format, such as unit=kWh&zone=Europe/Dublin.
+        #[arg(long, default_value = "", value_name = "OPTIONS")]
+        options: String,
     },
 }
 

@@ -10,7 +10,10 @@ use futures::{Stream, stream};
 use indicatif::ProgressBar;
 use journal::{Body, Content, Door, Journal, RECORD_BYTES_MAX};
 use meter::{Sequence, TenantId};
+use parse::UnknownFormat;
+use parse::csv::ProfileError;
 use process::Until;
+use registry::Profiles;
 use serde::Serialize;
 use tokio::io::AsyncReadExt;
 
@@ -42,7 +45,10 @@ struct Outcome {
 
 pub async fn import(common: Common, settings: Settings, command: Import) -> anyhow::Result<ExitCode> {
     let files = files_of(&command.paths)?;
-    let format = known_format(command.format.as_deref())?;
+    let format = command.format.unwrap_or_default();
+    if common.server.is_some() {
+        may_be_known(&format)?;
+    }
     let (taken, answers) = match &common.server {
         Some(server) => to_server(&Remote::new(server, common.token.as_deref())?, &files, &format).await?,
         None => locally(&common, &settings, &files, &format).await?,
@@ -78,10 +84,25 @@ fn files_of(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-pub fn known_format(name: Option<&str>) -> anyhow::Result<String> {
-    let Some(name) = name else { return Ok(String::new()) };
-    parse::Format::named(name).map_err(|error| Usage(error.to_string()))?;
-    Ok(name.to_owned())
+/// The format as the journal keeps it, with the version of a profile; empty: the content tells.
+pub fn in_force(profiles: &Profiles, tenant: TenantId, name: &str) -> anyhow::Result<String> {
+    if name.is_empty() {
+        return Ok(String::new());
+    }
+    match profiles.in_force(tenant, name) {
+        Ok(format) => Ok(format.name().to_owned()),
+        Err(error) if error.kind() == host::Kind::NotFound => Err(Usage(error.to_string()).into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Told before a byte is sent; which profiles a server has besides, it knows itself.
+fn may_be_known(name: &str) -> anyhow::Result<()> {
+    match parse::Format::named(name) {
+        Err(UnknownFormat::Profile { error: ProfileError::Unknown { .. }, .. }) => Ok(()),
+        Err(error) if !name.is_empty() => Err(Usage(error.to_string()).into()),
+        _ => Ok(()),
+    }
 }
 
 type Taken = Vec<(PathBuf, Sequence)>;
@@ -95,10 +116,11 @@ async fn locally(
     let bar = output::progress_bytes(bytes_of(files)?, "importing");
     let house = wire::open(&common.data_dir, settings).await?;
     let tenant = wire::tenant(house.registry.as_ref(), &common.tenant)?;
+    let format = in_force(&Profiles::new(house.registry.clone()), tenant, format)?;
     let (front, running) = wire::start(house, settings, Until::Told);
     let mut taken = Vec::new();
     for file in files {
-        match append(&front, tenant, file, format, &bar).await {
+        match append(&front, tenant, file, &format, &bar).await {
             Ok(sequence) => taken.push((file.clone(), sequence)),
             Err(error) => {
                 // What was acknowledged is kept; the role's own error says more than a closed channel.

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::ask::{self, Asked};
 use crate::cli::Common;
-use crate::import::known_format;
+use crate::import::in_force;
 use crate::refused::sentence;
 use crate::settings::Settings;
 use crate::wire::{self, Front};
@@ -33,12 +33,13 @@ pub fn open(
     if asked.dir.as_os_str().is_empty() {
         return Ok(None);
     }
-    let format = match asked.format.as_str() {
-        "" => String::new(),
-        named => known_format(Some(named)).context("setting inbox.format")?,
-    };
-    let folder = Folder::open(&asked.dir, &[DONE, REFUSED]).context("setting inbox.dir")?;
     let tenant = wire::tenant(front.registry.as_ref(), &common.tenant)?;
+    let format = asked.format.clone();
+    if !format.is_empty() {
+        // Only whether it is there: a file is read by the version in force when it comes.
+        in_force(&front.profiles, tenant, &format).context("setting inbox.format")?;
+    }
+    let folder = Folder::open(&asked.dir, &[DONE, REFUSED]).context("setting inbox.dir")?;
     let (reader, progress) = (front.reader.clone(), progress.clone());
     let outcomes = Arc::new(Applied { reader, progress, common: common.clone(), settings: settings.clone() });
     Ok(Some(Inbox { folder, tenant, format, quiet: Duration::from_millis(asked.quiet_ms), outcomes }))

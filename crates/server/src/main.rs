@@ -26,6 +26,7 @@ mod export;
 mod refused;
 mod verify;
 mod view;
+mod profile;
 mod token;
 mod demo;
 
@@ -59,6 +60,7 @@ fn run(cli: cli::Cli) -> anyhow::Result<ExitCode> {
             Command::Refused(command) => refused::refused(common, settings, command).await,
             Command::View => view::view(&common),
             Command::Verify => verify::verify(common, settings).await,
+            Command::Profile(command) => profile::profile(common, command).await,
             Command::Token(command) => token::token(common, settings, command),
             Command::Demo(command) => demo::demo(common, settings, command).await,
         }

@@ -12,7 +12,8 @@ use parse::export::{Line, write_header};
 use parse::{Format, Limits};
 
 use crate::exit;
-use crate::import::{known_format, name_of};
+use crate::exit::Usage;
+use crate::import::name_of;
 
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -23,9 +24,8 @@ const HELD_MAX: usize = 4_000_000;
 pub fn parse_file(file: &Path, format: Option<&str>) -> anyhow::Result<ExitCode> {
     let about = || format!("{}", file.display());
     let mut input = BufReader::with_capacity(BUFFER_BYTES, File::open(file).with_context(about)?);
-    let named = known_format(format)?;
-    let format = match Format::from_name(&named) {
-        Some(format) => format,
+    let format = match format {
+        Some(named) => Format::named(named).map_err(|error| Usage(error.to_string()))?,
         None => Format::detect(input.fill_buf().with_context(about)?).with_context(about)?,
     };
     let mut printer =

@@ -87,6 +87,7 @@ impl Server {
             archive: front.archive.clone(),
             uploads: wire::uploads(&front, settings)?,
             authenticator: authenticator.clone(),
+            profiles: front.profiles.clone(),
             clock: front.clock.clone(),
             limits: limits.clone(),
         });
@@ -100,6 +101,8 @@ impl Server {
             engine: query::Engine::new(sql::limits(settings, data_dir))?,
             reader: front.reader.clone(),
             authenticator,
+            profiles: front.profiles.clone(),
+            clock: front.clock.clone(),
             live: front.live.clone(),
             closing,
             seen: seen(running.progress.clone()),

@@ -48,10 +48,6 @@ pub enum Error {
     Statement { found: String },
     #[error("file name {found:?} must be 1 to {FILE_NAME_CHARS_MAX} characters, none of control")]
     FileName { found: String },
-    #[error(transparent)]
-    Format(parse::UnknownFormat),
-    #[error(transparent)]
-    NoProfile(parse::csv::ProfileError),
     #[error("a file comes as it is, without content encoding")]
     FileEncoding,
     #[error("the file is larger than {limit} bytes")]
@@ -110,7 +106,6 @@ impl Error {
             | Error::Parameters
             | Error::Statement { .. }
             | Error::FileName { .. }
-            | Error::Format(_)
             | Error::FileEncoding
             | Error::FileTooLarge { .. }
             | Error::TusMissing
@@ -118,7 +113,7 @@ impl Error {
             | Error::UploadHeader { .. }
             | Error::PieceType { .. }
             | Error::UploadTooLong { .. } => Kind::BadInput,
-            Error::NoUpload | Error::NoProfile(_) => Kind::NotFound,
+            Error::NoUpload => Kind::NotFound,
             Error::UploadOffset { .. } => Kind::Conflict,
             Error::Disk(error) if host::is_full(error) => Kind::Busy,
             Error::InFlight { .. }

@@ -11,8 +11,8 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use journal::{Archive, Content, RECORD_BYTES_MAX, Stored};
-use parse::csv::ProfileError;
-use parse::{Format, UnknownFormat};
+use meter::TenantId;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
@@ -46,21 +46,12 @@ pub(crate) struct Named {
 
 impl Named {
     /// Name and format as the journal takes them.
-    pub(crate) fn check(self) -> Result<(String, String)> {
+    pub(crate) async fn check(self, intake: &Intake, tenant: TenantId) -> Result<(String, String)> {
         let Named { name, format } = self;
         if name.is_empty() || name.chars().nth(FILE_NAME_CHARS_MAX).is_some() || name.chars().any(char::is_control) {
             return Err(Error::FileName { found: name.chars().take(100).collect() });
         }
-        match format.as_str() {
-            "" | "auto" => Ok((name, String::new())),
-            named => match Format::named(named) {
-                Ok(_) => Ok((name, format)),
-                Err(UnknownFormat::Profile { error: error @ ProfileError::Unknown { .. }, .. }) => {
-                    Err(Error::NoProfile(error))
-                }
-                Err(error) => Err(Error::Format(error)),
-            },
-        }
+        Ok((name, intake.in_force(tenant, format).await?))
     }
 }
 
@@ -126,7 +117,7 @@ async fn look_at(intake: &Intake, uri: &Uri, headers: &HeaderMap) -> Result<(Lab
     let Ok(Query(named)) = Query::<Named>::try_from_uri(uri) else {
         return Err(Error::FileName { found: query.chars().take(100).collect() });
     };
-    let (name, format) = named.check()?;
+    let (name, format) = named.check(intake, writer.tenant).await?;
     if Encoding::of(headers)? != Encoding::Identity {
         return Err(Error::FileEncoding);
     }

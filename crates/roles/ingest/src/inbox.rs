@@ -145,7 +145,11 @@ async fn take(inbox: &Arc<Inbox>, intake: &Arc<Intake>, watched: &mut Watched, f
         Ok(None) => return,
         Err(error) => return watched.tell(&name, &error),
     };
-    let (tenant, format) = (inbox.tenant, inbox.format.clone());
+    let tenant = inbox.tenant;
+    let format = match intake.in_force(tenant, inbox.format.clone()).await {
+        Ok(format) => format,
+        Err(error) => return watched.tell(&name, &error),
+    };
     let label = Label { tenant, door: Door::File, format, object: name.clone(), message_id: String::new() };
     match intake.append(label, content).await {
         Ok(appended) => {

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use host::Clock;
 use journal::{Archive, Body, Content, Door, Journal};
 use meter::TenantId;
-use registry::{Authenticator, Principal, Scope};
+use registry::{Authenticator, Principal, Profiles, Scope};
 use tokio::sync::watch;
 
 use crate::admission::{Admission, Permit};
@@ -22,6 +22,8 @@ pub struct Parts {
     pub archive: Arc<Archive>,
     /// Says who sends.
     pub authenticator: Arc<Authenticator>,
+    /// Say how files of tables are read.
+    pub profiles: Arc<Profiles>,
     /// Files that come in pieces.
     pub uploads: Arc<Uploads>,
     /// Times senders.
@@ -86,6 +88,18 @@ impl Intake {
     /// As [`Intake::writer`], where the token does not stand in a header of our own kind.
     pub(crate) async fn bearer(&self, authorization: Option<String>) -> Result<Principal> {
         identify_text(&self.parts.authenticator, authorization.as_deref(), Scope::Write).await
+    }
+
+    /// The format that a sender names, as the journal keeps it: with the version of a
+    /// profile that is in force now. Empty: the content tells.
+    pub(crate) async fn in_force(&self, tenant: TenantId, name: String) -> Result<String> {
+        if matches!(name.as_str(), "" | "auto") {
+            return Ok(String::new());
+        }
+        let profiles = self.parts.profiles.clone();
+        let found = tokio::task::spawn_blocking(move || profiles.in_force(tenant, &name)).await;
+        let format = found.map_err(|error| Error::Task(error.to_string()))??;
+        Ok(format.name().to_owned())
     }
 
     pub(crate) fn admit(&self, tenant: TenantId, bytes: u64) -> Result<Permit> {

@@ -117,4 +117,5 @@ const _: () = assert!(EXPANDED_BYTES_MAX >= WIRE_BYTES_MAX);
 const _: () = assert!(FILE_BYTES_MAX > WIRE_BYTES_MAX);
 const _: () = assert!(DISCARD_BYTES_MAX > WIRE_BYTES_MAX);
 const _: () = assert!(FILE_BYTES_MAX <= journal::OBJECT_BYTES_MAX);
+const _: () = assert!(parse::csv::NAME_BYTES_MAX <= journal::FORMAT_BYTES_MAX);
 const _: () = assert!(4 * FILE_NAME_CHARS_MAX <= journal::OBJECT_NAME_BYTES_MAX);

@@ -112,6 +112,15 @@ impl From<registry::Error> for Problem {
             E::TokenUnknown => Problem::new(kind, "token_unknown", cause, "have a new token made: `meterhouse token`")
                 .with_status(StatusCode::UNAUTHORIZED),
             E::TokenScope { .. } => Problem::new(kind, "token_scope", cause, "use a token that has the scope"),
+            E::Format(_) => {
+                Problem::new(kind, "file_format", cause, "leave `format` out, or send `auto` or the name of a format")
+            }
+            E::NoSuchProfile { .. } => {
+                Problem::new(kind, "no_profile", cause, "GET /v1/profiles lists those there are")
+            }
+            E::Profile(_) => Problem::new(kind, "profile", cause, "see docs/reference/profiles.md"),
+            E::ProfileBuiltIn { .. } => Problem::new(kind, "profile_built_in", cause, "add it under another name"),
+            E::ProfilesFull => Problem::new(kind, "profiles_full", cause, "add fewer versions: try them out first"),
             _ if kind == Kind::Busy => Problem::new(kind, "registry_busy", cause, "try again later"),
             // The path of a file is nothing for a stranger.
             _ => Problem::new(kind, "registry", "the registry failed", "ask the operator to look at the log"),
@@ -179,8 +188,6 @@ fn words(error: &Error) -> (&'static str, &'static str) {
         Error::BrokeOff { .. } => ("body_broke_off", "send it again, whole"),
         Error::Slow { .. } => ("body_too_slow", "send it again in smaller bodies, or over a faster line"),
         Error::FileName { .. } => ("file_name", "name the file: POST /v1/files?name=meter.csv"),
-        Error::NoProfile(_) => ("no_profile", "GET /v1/profiles lists those that are there"),
-        Error::Format(_) => ("file_format", "leave `format` out, or send `auto` or the name of a format"),
         Error::FileEncoding => ("content_encoding", "send it as `identity`"),
         Error::FileTooLarge { .. } => ("file_too_large", "split the file, or import it where the data lies"),
         Error::InFlight { .. } => ("busy", "send it again after the time in Retry-After"),

@@ -8,7 +8,7 @@ use utoipa::{IntoResponses, OpenApi};
 
 use crate::rows::PageForm;
 use crate::sql::AnswerForm;
-use crate::{health, imports, lists, live, queries, sources, sql};
+use crate::{health, imports, lists, live, profiles, queries, sources, sql};
 
 /// Whatever is refused is told like this.
 #[derive(IntoResponses)]
@@ -26,7 +26,7 @@ pub(crate) enum Refusals {
     /// There is no such thing for this tenant.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
-    /// It was told to end.
+    /// It was told to end, or cannot be what it would be.
     #[response(status = 409, content_type = "application/problem+json")]
     Cancelled(Problem),
     /// It was there and is not kept any more.
@@ -48,6 +48,7 @@ pub(crate) enum Refusals {
     info(title = "Meterhouse", description = "What meters measure: taken in, kept exactly, answered."),
     paths(
         sql::get, sql::post, queries::list, queries::cancel, lists::readings, lists::channels, lists::latest, lists::refused, imports::list, imports::one,
+        profiles::list, profiles::one, profiles::add, profiles::test,
         sources::raw, live::watch, health::healthz, health::readyz, health::metrics, openapi
     ),
     components(schemas(Problem, PageForm, AnswerForm)),

@@ -7,7 +7,8 @@
 //! Read: `problem.rs` (how errors are told), `asked.rs` (what every question
 //! shares), `sql.rs` (`/v1/sql`), `queries.rs` (those that run), `paged.rs` (lists, page by page), `rows.rs`
 //! (their rows), `lists.rs` (readings, channels, latest, refused), `sources.rs`
-//! (raw bytes), `imports.rs`, `live.rs` (what is new), `health.rs` (`/healthz`, `/readyz`, `/metrics`),
+//! (raw bytes), `imports.rs`, `profiles.rs`,
+//! `live.rs` (what is new), `health.rs` (`/healthz`, `/readyz`, `/metrics`),
 //! `page.rs` (the first page), `api.rs` (all of it described).
 
 mod problem;
@@ -19,6 +20,7 @@ mod rows;
 mod lists;
 mod sources;
 mod imports;
+mod profiles;
 mod live;
 mod health;
 mod page;
@@ -30,11 +32,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, post};
+use host::Clock;
 use journal::{Archive, Journal};
 use meter::Sequence;
 use query::Engine;
-use registry::Authenticator;
+use registry::{Authenticator, Profiles};
 use store::Reader;
 use tokio::sync::{Semaphore, watch};
 
@@ -63,6 +66,10 @@ pub struct Parts {
     pub reader: Reader,
     /// Says who asks.
     pub authenticator: Arc<Authenticator>,
+    /// How files of tables are read.
+    pub profiles: Arc<Profiles>,
+    /// Dates what is added.
+    pub clock: Arc<dyn Clock>,
     /// Shows readings as they are applied.
     pub live: process::Live,
     /// True once the server stops: whoever watches is let go.
@@ -80,6 +87,8 @@ struct Shared {
     parts: Parts,
     /// Places of those who watch.
     watchers: Arc<Semaphore>,
+    /// Places of those who try a profile out.
+    trials: Semaphore,
 }
 
 impl std::ops::Deref for Shared {
@@ -92,7 +101,8 @@ impl std::ops::Deref for Shared {
 
 /// The requests of this role. The caller merges it with the doors' and sets the fallbacks.
 pub fn router(parts: Parts) -> Router {
-    let parts = Arc::new(Shared { parts, watchers: Arc::new(Semaphore::new(live::WATCHERS_MAX)) });
+    let (watchers, trials) = (Arc::new(Semaphore::new(live::WATCHERS_MAX)), Semaphore::new(profiles::TRIALS_MAX));
+    let parts = Arc::new(Shared { parts, watchers, trials });
     Router::new()
         .route("/", get(page::index))
         .route("/page/page.css", get(page::style))
@@ -106,6 +116,9 @@ pub fn router(parts: Parts) -> Router {
         .route("/v1/refused", get(lists::refused))
         .route("/v1/imports", get(imports::list))
         .route("/v1/imports/{seq}", get(imports::one))
+        .route("/v1/profiles", get(profiles::list).post(profiles::add))
+        .route("/v1/profiles/test", post(profiles::test))
+        .route("/v1/profiles/{name}", get(profiles::one))
         .route("/v1/sources/{seq}", get(sources::raw))
         .route("/v1/live", get(live::watch))
         .route("/v1/openapi.json", get(api::openapi))

@@ -34,7 +34,7 @@ pub(crate) fn of_query(error: &Error) -> Problem {
 /// A query that cannot be that long.
 pub(crate) fn body_too_large(bytes_max: usize) -> Problem {
     let cause = format!("the body has more than {bytes_max} bytes, or broke off");
-    let next = "send a shorter query; long lists of points fit in several queries";
+    let next = "send less; a long list of points fits in several queries, a sample is the beginning of a file";
     Problem::new(Kind::BadInput, "body_too_large", cause, next).with_status(axum::http::StatusCode::PAYLOAD_TOO_LARGE)
 }
 
@@ -101,4 +101,10 @@ pub(crate) fn task(error: &tokio::task::JoinError) -> Problem {
 pub(crate) fn watchers(most: usize) -> Problem {
     let cause = format!("{most} streams of readings are open, the limit of this server");
     Problem::new(Kind::Busy, "watchers", cause, "ask /v1/readings for what is new, or come back later")
+}
+
+/// No place to try a profile out.
+pub(crate) fn trials(most: usize) -> Problem {
+    let cause = format!("{most} profiles are being tried out, the limit of this server");
+    Problem::new(Kind::Busy, "busy", cause, "send it again shortly, or try it out with `meterhouse profile test`")
 }

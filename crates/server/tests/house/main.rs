@@ -15,5 +15,6 @@ mod bad_http;
 mod lines;
 mod uploads;
 mod inbox;
+mod profiles;
 mod secure;
 mod full_disk;

@@ -130,7 +130,7 @@ async fn begin(intake: &Arc<Intake>, headers: &HeaderMap) -> Result<Response> {
         return Err(wrong(&METADATA));
     }
     let named = Named { name: said(metadata, "filename")?, format: said(metadata, "format")? };
-    let (name, format) = named.check()?;
+    let (name, format) = named.check(intake, writer.tenant).await?;
     let facts = Facts::new(writer.tenant, length, name, format, metadata.to_owned());
     let uploads = intake.parts.uploads.clone();
     let begun = tokio::task::spawn_blocking(move || uploads.begin(facts)).await;

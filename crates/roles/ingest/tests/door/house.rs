@@ -13,7 +13,7 @@ use ingest::{Intake, Limits, Parts, UploadSettings, Uploads};
 use journal::{Archive, Journal, Local, Record, Settings};
 use meter::{Kind, Sequence, Span, TenantId, Timestamp};
 use parse::protobuf::{Container, Measurement, Stream, Value, Writer};
-use registry::{Authenticator, Scope, Scopes, Sqlite, issue};
+use registry::{Authenticator, Profiles, Scope, Scopes, Sqlite, issue};
 use serde_json::Value as Json;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -35,6 +35,7 @@ pub struct House {
 /// Two tenants' tokens; making them costs a few syncs, so all tests share them.
 pub struct Keys {
     authenticator: Arc<Authenticator>,
+    profiles: Arc<Profiles>,
     pub writer: String,
     pub reader: String,
     pub revoked: String,
@@ -58,7 +59,7 @@ pub fn keys() -> &'static Keys {
         authenticator.revoke(revoked.token.id).expect("revokes");
         let [writer, reader, revoked, neighbour] =
             [writer, reader, revoked, neighbour].map(|issued| issued.text.reveal().to_owned());
-        Keys { authenticator, writer, reader, revoked, neighbour, _dir: dir }
+        Keys { authenticator, profiles: Profiles::new(registry), writer, reader, revoked, neighbour, _dir: dir }
     })
 }
 
@@ -129,6 +130,7 @@ impl House {
             journal: journal.clone(),
             archive: archive.clone(),
             authenticator: keys().authenticator.clone(),
+            profiles: keys().profiles.clone(),
             uploads,
             clock: Arc::new(SystemClock::new()),
             limits: limits.clone(),

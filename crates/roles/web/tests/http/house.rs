@@ -67,6 +67,8 @@ impl House {
             engine: Engine::new(Limits { threads: NonZeroUsize::MIN, ..limits }).expect("starts"),
             reader: lake.reader(),
             authenticator: Arc::new(Authenticator::new(registry.clone(), clock.clone())),
+            profiles: registry::Profiles::new(registry.clone()),
+            clock: clock.clone(),
             live: process::Live::default(),
             closing: watch::channel(false).1,
             seen,
