@@ -16,6 +16,8 @@ pub(crate) struct Metrics {
     rows: AtomicU64,
     files: AtomicU64,
     files_pruned: AtomicU64,
+    scanned_row_groups: AtomicU64,
+    scanned_pages: AtomicU64,
     scanned_bytes: AtomicU64,
     scanned_rows: AtomicU64,
 }
@@ -44,6 +46,8 @@ impl Metrics {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         add(&self.files, of(&stats.files));
         add(&self.files_pruned, of(&stats.files_pruned));
+        add(&self.scanned_row_groups, of(&stats.row_groups));
+        add(&self.scanned_pages, of(&stats.pages));
         add(&self.scanned_bytes, of(&stats.bytes));
         add(&self.scanned_rows, of(&stats.rows));
     }
@@ -56,6 +60,8 @@ impl Metrics {
             ("rows_total", "Rows answered", &self.rows),
             ("scanned_files_total", "Files read", &self.files),
             ("pruned_files_total", "Files known not to matter", &self.files_pruned),
+            ("scanned_row_groups_total", "Row groups read, in part or whole", &self.scanned_row_groups),
+            ("scanned_pages_total", "Pages of one column read", &self.scanned_pages),
             ("scanned_bytes_total", "Bytes read from files", &self.scanned_bytes),
             ("scanned_rows_total", "Rows read from files and memory", &self.scanned_rows),
         ];

@@ -5,14 +5,21 @@
 //! meters do, waits until the lake is in order, compares what is stored with what
 //! was sent, by count and hash, and prints what it cost as JSON.
 //!
+//! `loadgen lake` fills a lake with 100 M readings through the same door and
+//! measures what is asked of it: a channel's month, daily sums, the latest of all
+//! channels, a restart, memory and bytes.
+//!
 //! Read: `fleet.rs` (what is sent), `server.rs` (to whom), `line.rs` (over which
-//! connections), `load.rs` (when), `check.rs` (whether it is all there).
+//! connections), `load.rs` (when), `check.rs` (whether it is all there); then
+//! `ask.rs` (questions) and `lake.rs`.
 
 mod fleet;
 mod server;
 mod line;
 mod load;
 mod check;
+mod ask;
+mod lake;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -35,6 +42,8 @@ struct Arguments {
 enum Command {
     /// The benchmark's data set
     Hdm(Hdm),
+    /// A lake of 100 M readings, and what is asked of it
+    Lake(lake::Lake),
 }
 
 /// How messages come in.
@@ -81,8 +90,11 @@ struct Hdm {
 }
 
 fn main() -> anyhow::Result<()> {
-    let Arguments { command: Command::Hdm(asked) } = Arguments::parse();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(hdm(asked))
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match Arguments::parse().command {
+        Command::Hdm(asked) => runtime.block_on(hdm(asked)),
+        Command::Lake(asked) => runtime.block_on(lake::lake(asked)),
+    }
 }
 
 async fn hdm(asked: Hdm) -> anyhow::Result<()> {

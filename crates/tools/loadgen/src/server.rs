@@ -14,6 +14,8 @@ use crate::line::Line;
 pub struct Cost {
     pub cpu_s: f64,
     pub peak_bytes: u64,
+    /// Held now, without the pages of files it has mapped or read.
+    pub held_bytes: u64,
 }
 
 pub struct Server {
@@ -25,19 +27,15 @@ pub struct Server {
 
 impl Server {
     pub fn start(binary: &Path, dir: &Path, config: Option<&Path>) -> anyhow::Result<Server> {
-        let command = || {
-            let mut command = Command::new(binary);
-            command.arg("--data-dir").arg(dir);
-            if let Some(config) = config {
-                command.arg("--config").arg(config);
-            }
-            command
-        };
-        let made = command().args(["token", "create", "--scopes", "read,write"]).output();
+        let made = command(binary, dir, config).args(["token", "create", "--scopes", "read,write"]).output();
         let made = made.with_context(|| format!("{}: build it first", binary.display()))?;
         ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let token = String::from_utf8(made.stdout)?.trim().to_owned();
-        let mut child = command()
+        Server::start_with(binary, dir, config, String::from_utf8(made.stdout)?.trim().to_owned())
+    }
+
+    /// The same with a token that was made before.
+    pub fn start_with(binary: &Path, dir: &Path, config: Option<&Path>, token: String) -> anyhow::Result<Server> {
+        let mut child = command(binary, dir, config)
             .args(["serve", "--listen", "127.0.0.1:0"])
             .env("RUST_LOG", "info")
             .stderr(Stdio::piped())
@@ -61,16 +59,19 @@ impl Server {
         let (_, fields) = stat.rsplit_once(") ").context("a process's state")?;
         let ticks: u64 = fields.split(' ').skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("a peak of memory")?;
-        let peak_kib: u64 = peak.trim().trim_end_matches(" kB").parse()?;
-        Ok(Cost { cpu_s: ticks as f64 / rustix::param::clock_ticks_per_second() as f64, peak_bytes: peak_kib << 10 })
+        let bytes = |name: &str| -> anyhow::Result<u64> {
+            let said = status.lines().find_map(|line| line.strip_prefix(name)).context("a figure of memory")?;
+            Ok(said.trim().trim_end_matches(" kB").parse::<u64>()? << 10)
+        };
+        let cpu_s = ticks as f64 / rustix::param::clock_ticks_per_second() as f64;
+        Ok(Cost { cpu_s, peak_bytes: bytes("VmHWM:")?, held_bytes: bytes("RssAnon:")? })
     }
 
     /// Returns once everything up to `last` is applied, nothing waits to be committed and nothing is merged any more.
     pub async fn settled(&self, last: u64) -> anyhow::Result<()> {
         let mut quiet = 0;
-        let mut before = String::new();
-        for _ in 0..1_200 {
+        let (mut before, mut used) = (String::new(), 0.0);
+        for _ in 0..3_600 {
             let metrics = Line::ask(&self.address, &self.token, "/metrics").await?;
             let value = |name: &str| -> Option<u64> {
                 metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
@@ -78,14 +79,17 @@ impl Server {
             let applied = value("meterhouse_process_applied_sequence ").context("a metric")?;
             let state: Vec<&str> = metrics.lines().filter(|line| line.starts_with("meterhouse_process_")).collect();
             let state = state.join("\n");
-            quiet = if applied > last && state == before { quiet + 1 } else { 0 };
+            let cpu_s = self.cost()?.cpu_s;
+            // A merge of a large file counts nothing for a while, but works.
+            let idle = cpu_s - used < 0.1;
+            quiet = if applied > last && state == before && idle { quiet + 1 } else { 0 };
             if quiet >= 10 {
                 return Ok(());
             }
-            before = state;
+            (before, used) = (state, cpu_s);
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
-        bail!("the server does not come to rest in ten minutes")
+        bail!("the server does not come to rest in half an hour")
     }
 
     /// Bytes of what lies in the data directory, by its first level.
@@ -97,6 +101,20 @@ impl Server {
         }
         sizes.sort();
         Ok(sizes)
+    }
+
+    /// The sum of a counter of `/metrics`.
+    pub async fn counter(&self, name: &str) -> anyhow::Result<u64> {
+        let metrics = Line::ask(&self.address, &self.token, "/metrics").await?;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(value.with_context(|| format!("a counter {name}"))?.trim().parse()?)
+    }
+
+    /// Ends it as a failing machine would.
+    pub fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
     }
 
     /// Lets it drain; an error if it does not end well.
@@ -114,6 +132,15 @@ impl Drop for Server {
         // Where it was stopped already, there is nothing to kill.
         let _ = self.child.kill();
     }
+}
+
+fn command(binary: &Path, dir: &Path, config: Option<&Path>) -> Command {
+    let mut command = Command::new(binary);
+    command.arg("--data-dir").arg(dir);
+    if let Some(config) = config {
+        command.arg("--config").arg(config);
+    }
+    command
 }
 
 fn bytes_below(path: &Path) -> anyhow::Result<u64> {
