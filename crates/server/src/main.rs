@@ -5,12 +5,13 @@
 //!
 //! Read: `cli.rs` (what a person types), `settings.rs` and `default.toml`,
 //! `format.rs` (the data directory's own version), `wire.rs` (engines are
-//! chosen here and nowhere else), then one file a command.
+//! chosen here and nowhere else), `memory.rs` (the allocator), then one file a command.
 
 mod cli;
 mod settings;
 mod format;
 mod wire;
+mod memory;
 mod exit;
 mod output;
 mod remote;
@@ -35,6 +36,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    memory::bound();
     let cli = cli::Cli::parse();
     let json = cli.common.json;
     match run(cli) {
