@@ -5,7 +5,7 @@
 //! and nothing here reads a clock, a disk or a network.
 //!
 //! Read: `time.rs`, `decimal.rs`, `unit.rs`, `obis.rs`, `ids.rs`,
-//! `reading_type.rs`, `quality.rs`, `reading.rs` (what a source said),
+//! `channel_map.rs`, `reading_type.rs`, `quality.rs`, `reading.rs` (what a source said),
 //! `words.rs`, `row.rs` (what is stored, and which version stands), `runs.rs`
 //! (many of them), `order.rs` (sorted).
 
@@ -14,6 +14,7 @@ mod decimal;
 mod unit;
 mod obis;
 mod ids;
+mod channel_map;
 mod reading_type;
 mod quality;
 mod reading;
@@ -22,6 +23,7 @@ mod row;
 mod runs;
 mod order;
 
+pub use channel_map::ChannelMap;
 pub use decimal::{Decimal, DecimalError};
 pub use ids::{ChannelId, DeviceId, Sequence, TenantId};
 pub use obis::{Obis, ObisError};

@@ -320,6 +320,7 @@ impl Lookup {
         let ranges = Ranges {
             tenant: None,
             channels: Some(channels.to_vec()),
+            channel_from: None,
             start_from: Some(starts.start),
             start_before: Some(starts.end),
         };

@@ -27,6 +27,8 @@ pub(crate) struct Ranges {
     pub tenant: Option<TenantId>,
     /// Sorted.
     pub channels: Option<Vec<ChannelId>>,
+    /// And none before it.
+    pub channel_from: Option<ChannelId>,
     pub start_from: Option<Timestamp>,
     pub start_before: Option<Timestamp>,
 }
@@ -61,7 +63,8 @@ impl Ranges {
             let next = channels.partition_point(|c| *c < low.channel);
             channels.get(next).is_some_and(|c| *c <= high.channel)
         });
-        tenant && from && before && channel
+        let rest = self.channel_from.is_none_or(|first| high.channel >= first);
+        tenant && from && before && channel && rest
     }
 
     /// Whether every row of the box is wanted.
@@ -71,7 +74,8 @@ impl Ranges {
         let before = self.start_before.is_none_or(|before| high.start < before);
         let one =
             |channels: &Vec<ChannelId>| low.channel == high.channel && channels.binary_search(&low.channel).is_ok();
-        tenant && from && before && self.channels.as_ref().is_none_or(one)
+        let rest = self.channel_from.is_none_or(|first| low.channel >= first);
+        tenant && from && before && rest && self.channels.as_ref().is_none_or(one)
     }
 
     /// Which rows lie inside.
@@ -84,6 +88,9 @@ impl Ranges {
             let from = self.start_from.map_or(i64::MIN, |at| at.0);
             let before = self.start_before.map_or(i64::MAX, |at| at.0);
             kept = &kept & &BooleanBuffer::collect_bool(keys.len(), |row| (from..before).contains(&keys.start[row]));
+        }
+        if let Some(first) = self.channel_from {
+            kept = &kept & &BooleanBuffer::collect_bool(keys.len(), |row| keys.channel[row] >= first.0);
         }
         if let Some(channels) = &self.channels {
             // Rows of one channel follow each other: one search a run.

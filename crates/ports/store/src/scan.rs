@@ -82,6 +82,8 @@ pub struct ScanRequest {
     pub tenant: Option<TenantId>,
     /// Sorted. Of readings only, as are the times: other tables ignore them.
     pub channels: Option<Vec<ChannelId>>,
+    /// Only of this channel and those after it.
+    pub channel_from: Option<ChannelId>,
     /// Only readings that start at or after it.
     pub start_from: Option<Timestamp>,
     /// Only readings that start before it.
@@ -99,6 +101,7 @@ impl ScanRequest {
             table,
             tenant: None,
             channels: None,
+            channel_from: None,
             start_from: None,
             start_before: None,
             columns: (0..table.schema().fields().len()).collect(),
@@ -159,6 +162,7 @@ pub(crate) fn parts_of(table: Table, request: &ScanRequest, rows: Rows, stats: &
     let ranges = Ranges {
         tenant: request.tenant,
         channels: request.channels.clone().filter(|_| readings),
+        channel_from: request.channel_from.filter(|_| readings),
         start_from: request.start_from.filter(|_| readings),
         start_before: request.start_before.filter(|_| readings),
     };

@@ -4,10 +4,7 @@
 //! one that is not; the caller then looks. So the tail and a backfill cost one
 //! comparison a run, and only what overlaps is read from disk.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
-
-use meter::{ChannelId, RowKey, SPOT_SLACK_MICROS, Timestamp};
+use meter::{ChannelId, ChannelMap, RowKey, SPOT_SLACK_MICROS, Timestamp};
 use smallvec::SmallVec;
 
 /// A half-open stretch of time, in microseconds of UTC.
@@ -21,22 +18,10 @@ pub struct Run {
 /// look-ups, never correctness. 32 × 16 bytes bounds a channel at 512 bytes.
 pub const RUNS_MAX: usize = 32;
 
-/// What is covered of each channel, by block: the channels of a point lie together,
-/// and whoever asks in their order finds the block at hand.
+/// What is covered of each channel.
 #[derive(Debug, Default)]
 pub struct Coverage {
-    /// The numbers are ours, nobody can choose them to meet.
-    places: HashMap<i64, u32, foldhash::fast::FixedState>,
-    blocks: Vec<Block>,
-    /// The place of the block asked for last: only a guess.
-    last: AtomicU32,
-}
-
-/// The channels of a block by slot; as long as the greatest slot used.
-#[derive(Debug)]
-struct Block {
-    number: i64,
-    slots: Vec<Option<Covered>>,
+    by_channel: ChannelMap<Covered>,
 }
 
 /// What is covered of one channel.
@@ -49,11 +34,11 @@ pub struct Covered {
     pub spans: (i64, i64),
 }
 
-const _: () = assert!(size_of::<Option<Covered>>() <= 48);
+const _: () = assert!(size_of::<Covered>() <= 48);
 
 impl Coverage {
     pub fn may_hold(&self, key: &RowKey) -> bool {
-        let Some(Covered { runs, .. }) = self.get(key.channel) else { return false };
+        let Some(Covered { runs, .. }) = self.by_channel.get(key.channel) else { return false };
         let after = runs.partition_point(|run| run.from <= key.start.0);
         after > 0 && key.start.0 < runs[after - 1].to
     }
@@ -61,7 +46,7 @@ impl Coverage {
     /// Whether none of the rows of a run can be stored.
     pub fn is_free(&self, rows: &meter::Run<'_>) -> bool {
         let (first, last) = (rows.first_key(), rows.last_key());
-        let Some(Covered { runs, .. }) = self.get(first.channel) else { return true };
+        let Some(Covered { runs, .. }) = self.by_channel.get(first.channel) else { return true };
         let after = runs.partition_point(|run| run.from <= last.start.0);
         after == 0 || runs[after - 1].to <= first.start.0
     }
@@ -81,7 +66,7 @@ impl Coverage {
     fn insert_all(&mut self, key: &RowKey, last: &RowKey) -> bool {
         let slack = if key.span.0 == 0 { SPOT_SLACK_MICROS } else { 0 };
         let run = Run { from: key.start.0, to: end_of(last).0 };
-        let Covered { runs, spans } = self.slot(key.channel).get_or_insert_default();
+        let Covered { runs, spans } = self.by_channel.get_or_insert_with(key.channel, Covered::default).0;
         if key.span.0 > 0 {
             let least = if spans.0 == 0 { key.span.0 } else { spans.0.min(key.span.0) };
             *spans = (least, spans.1.max(key.span.0));
@@ -91,62 +76,22 @@ impl Coverage {
 
     /// Takes in a channel read back from a checkpoint.
     pub fn insert_channel(&mut self, channel: ChannelId, covered: Covered) {
-        *self.slot(channel) = Some(covered);
+        *self.by_channel.get_or_insert_with(channel, Covered::default).0 = covered;
     }
 
     /// The longest span of a channel whose intervals differ in length.
     pub fn longest_of_many(&self, channel: ChannelId) -> Option<i64> {
-        let spans = self.get(channel)?.spans;
+        let spans = self.by_channel.get(channel)?.spans;
         (spans.0 != spans.1).then_some(spans.1)
     }
 
     pub fn channels(&self) -> impl Iterator<Item = (ChannelId, &Covered)> {
-        self.blocks.iter().flat_map(|block| {
-            let slots = (0..).zip(&block.slots);
-            slots.filter_map(|(slot, covered)| Some((ChannelId::new(block.number, slot), covered.as_ref()?)))
-        })
+        self.by_channel.iter()
     }
 
     pub fn channel_count(&self) -> usize {
-        self.channels().count()
+        self.by_channel.len()
     }
-
-    fn place(&self, number: i64) -> Option<u32> {
-        let last = self.last.load(Ordering::Relaxed);
-        if self.blocks.get(last as usize).is_some_and(|block| block.number == number) {
-            return Some(last);
-        }
-        let place = *self.places.get(&number)?;
-        self.last.store(place, Ordering::Relaxed);
-        Some(place)
-    }
-
-    fn get(&self, channel: ChannelId) -> Option<&Covered> {
-        let (number, slot) = place_of(channel);
-        self.blocks[self.place(number)? as usize].slots.get(slot)?.as_ref()
-    }
-
-    /// Made where it is not there.
-    fn slot(&mut self, channel: ChannelId) -> &mut Option<Covered> {
-        let (number, slot) = place_of(channel);
-        let place = self.place(number).unwrap_or_else(|| {
-            let place = u32::try_from(self.blocks.len()).expect("fewer blocks than 2^32");
-            self.blocks.push(Block { number, slots: Vec::new() });
-            self.places.insert(number, place);
-            place
-        });
-        let slots = &mut self.blocks[place as usize].slots;
-        if slots.len() <= slot {
-            slots.reserve_exact(slot + 1 - slots.len());
-            slots.resize(slot + 1, None);
-        }
-        &mut slots[slot]
-    }
-}
-
-fn place_of(channel: ChannelId) -> (i64, usize) {
-    let slot = usize::try_from(channel.0.rem_euclid(ChannelId::SLOTS)).expect("a slot is small");
-    (channel.0.div_euclid(ChannelId::SLOTS), slot)
 }
 
 /// A spot value covers its own microsecond.

@@ -3,6 +3,8 @@
 //! Promise: a name that was committed keeps its id; a new one gets an id that
 //! nobody else can be given, because blocks are leased from the registry before
 //! use. The channels of one point lie together in one block.
+//!
+//! Read: `names/places.rs` (finding by hash in little memory), then here.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -13,13 +15,17 @@ use smallvec::{SmallVec, smallvec};
 use crate::Error;
 use crate::chunk::{NewChannel, NewDevice};
 
+mod places;
+
+use places::Places;
+
 /// Leases double from here, so that a few meters waste few ids and two million
 /// meters ask some dozens of times.
 const LEASE_BLOCKS_MIN: u32 = 64;
 const LEASE_BLOCKS_MAX: u32 = 16 << 10;
 
 /// 128 bits of BLAKE3: names stand on disk, memory holds what finds them.
-type NameHash = u128;
+type NameHash = [u64; 2];
 
 /// Hands out blocks that the registry leased.
 pub trait Lessor: Send {
@@ -34,12 +40,10 @@ struct Block {
 }
 
 /// The channels of a point, or of a device where it stands for itself.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Point {
-    /// Where its next channel goes.
-    block: Block,
-    /// Sorted by register and kind.
-    channels: Vec<(Register, ChannelId)>,
+    hash: NameHash,
+    channels: Channels,
 }
 
 /// A register's name by number.
@@ -52,13 +56,29 @@ type Register = (RegisterNumber, u8);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PointPlace(usize);
 
+const _: () = assert!(size_of::<Point>() == 32);
+
+/// Most points have one channel, and nothing beside it then.
+#[derive(Debug)]
+enum Channels {
+    None,
+    One(RegisterNumber, u8, ChannelId),
+    Many(Box<Many>),
+}
+
+/// Sorted by register and kind.
+#[derive(Debug)]
+struct Many(Vec<(Register, ChannelId)>);
+
 pub struct Names {
-    /// Place in `known` by point.
-    points: HashMap<NameHash, u32>,
+    /// Places in `known`.
+    points: Places,
     known: Vec<Point>,
     /// Few, and the same for many points.
     registers: HashMap<Box<str>, u32>,
-    devices: HashMap<NameHash, DeviceId>,
+    /// Places in `known_devices`.
+    devices: Places,
+    known_devices: Vec<(NameHash, DeviceId)>,
     device_block: Block,
     leased: Range<i64>,
     lease_next: u32,
@@ -68,10 +88,11 @@ pub struct Names {
 impl Names {
     pub fn new(lessor: Box<dyn Lessor>) -> Names {
         Names {
-            points: HashMap::new(),
+            points: Places::default(),
             known: Vec::new(),
             registers: HashMap::new(),
-            devices: HashMap::new(),
+            devices: Places::default(),
+            known_devices: Vec::new(),
             device_block: Block { number: 0, used: ChannelId::SLOTS },
             leased: 0..0,
             lease_next: LEASE_BLOCKS_MIN,
@@ -83,21 +104,16 @@ impl Names {
     pub fn know_channel(&mut self, known: &NewChannel) {
         let register = (self.register(&known.register), known.reading_type.kind.code());
         let PointPlace(place) = self.point(known.tenant, &known.point, &known.device);
-        let point = &mut self.known[place];
-        point.learn(register, known.channel);
-        let (number, slot) =
-            (known.channel.0.div_euclid(ChannelId::SLOTS), known.channel.0.rem_euclid(ChannelId::SLOTS));
-        if number > point.block.number {
-            point.block = Block { number, used: 0 };
-        }
-        if number == point.block.number {
-            point.block.used = point.block.used.max(slot + 1);
-        }
+        self.known[place].learn(register, known.channel);
     }
 
     /// Takes in a device read back from the lake.
     pub fn know_device(&mut self, known: &NewDevice) {
-        self.devices.insert(device_hash(known.tenant, &known.name), known.device);
+        let hash = device_hash(known.tenant, &known.name);
+        match self.device_place(&hash) {
+            Some(place) => self.known_devices[place].1 = known.device,
+            None => self.learn_device(hash, known.device),
+        }
     }
 
     /// The channel a reading belongs to; `new` is told of one not seen before.
@@ -111,17 +127,14 @@ impl Names {
     ) -> Result<ChannelId, Error> {
         let register = (register, reading.reading_type.kind.code());
         let place = at.0;
-        if let Some(channel) = self.known[place].channel(register) {
+        if let Some(channel) = self.known[place].find(register) {
             return Ok(channel);
         }
-        let block = &self.known[place].block;
-        if block.number == 0 || block.used >= ChannelId::SLOTS {
-            self.known[place].block = Block { number: self.next_block()?, used: 0 };
-        }
-        let point = &mut self.known[place];
-        let channel = ChannelId::new(point.block.number, point.block.used);
-        point.block.used += 1;
-        point.learn(register, channel);
+        let channel = match self.known[place].next() {
+            Some(channel) => channel,
+            None => ChannelId::new(self.next_block()?, 0),
+        };
+        self.known[place].learn(register, channel);
         let mut reading_type = reading.reading_type;
         reading_type.unit = reading_type.unit.family();
         new.push(NewChannel {
@@ -141,15 +154,15 @@ impl Names {
             return Ok(DeviceId::NONE);
         }
         let hash = device_hash(tenant, name);
-        if let Some(device) = self.devices.get(&hash) {
-            return Ok(*device);
+        if let Some(place) = self.device_place(&hash) {
+            return Ok(self.known_devices[place].1);
         }
         if self.device_block.used >= ChannelId::SLOTS {
             self.device_block = Block { number: self.next_block()?, used: 0 };
         }
         let device = DeviceId(self.device_block.number * ChannelId::SLOTS + self.device_block.used);
         self.device_block.used += 1;
-        self.devices.insert(hash, device);
+        self.learn_device(hash, device);
         new.push(NewDevice { device, tenant, name: name.into() });
         Ok(device)
     }
@@ -160,12 +173,22 @@ impl Names {
     }
 
     fn point(&mut self, tenant: TenantId, point: &str, device: &str) -> PointPlace {
-        let known = &mut self.known;
-        let found = *self.points.entry(point_hash(tenant, point, device)).or_insert_with(|| {
-            known.push(Point::default());
-            u32::try_from(known.len() - 1).expect("fewer points than 2^32")
-        });
-        PointPlace(found as usize)
+        let (known, hash) = (&mut self.known, point_hash(tenant, point, device));
+        PointPlace(self.points.find(&hash, |place| known[place].hash).unwrap_or_else(|| {
+            known.push(Point { hash, channels: Channels::None });
+            self.points.insert(known.len(), |place| known[place].hash);
+            known.len() - 1
+        }))
+    }
+
+    fn device_place(&self, hash: &NameHash) -> Option<usize> {
+        self.devices.find(hash, |place| self.known_devices[place].0)
+    }
+
+    fn learn_device(&mut self, hash: NameHash, device: DeviceId) {
+        let known = &mut self.known_devices;
+        known.push((hash, device));
+        self.devices.insert(known.len(), |place| known[place].0);
     }
 
     /// The number of a register's name, the same as long as this lives.
@@ -190,19 +213,42 @@ impl Names {
 }
 
 impl Point {
-    fn find(&self, register: Register) -> Result<usize, usize> {
-        self.channels.binary_search_by_key(&register, |(register, _)| *register)
-    }
-
-    fn channel(&self, register: Register) -> Option<ChannelId> {
-        self.find(register).ok().map(|at| self.channels[at].1)
+    fn find(&self, (number, kind): Register) -> Option<ChannelId> {
+        match &self.channels {
+            Channels::None => None,
+            Channels::One(of, as_kind, channel) => ((*of, *as_kind) == (number, kind)).then_some(*channel),
+            Channels::Many(many) => {
+                let at = many.0.binary_search_by_key(&(number, kind), |(register, _)| *register).ok()?;
+                Some(many.0[at].1)
+            }
+        }
     }
 
     fn learn(&mut self, register: Register, channel: ChannelId) {
-        match self.find(register) {
-            Ok(at) => self.channels[at].1 = channel,
-            Err(at) => self.channels.insert(at, (register, channel)),
+        match &mut self.channels {
+            Channels::None => self.channels = Channels::One(register.0, register.1, channel),
+            Channels::One(number, kind, there) if (*number, *kind) == register => *there = channel,
+            Channels::One(number, kind, there) => {
+                let mut many = vec![((*number, *kind), *there), (register, channel)];
+                many.sort_unstable();
+                self.channels = Channels::Many(Box::new(Many(many)));
+            }
+            Channels::Many(many) => match many.0.binary_search_by_key(&register, |(register, _)| *register) {
+                Ok(at) => many.0[at].1 = channel,
+                Err(at) => many.0.insert(at, (register, channel)),
+            },
         }
+    }
+
+    /// What comes behind its last channel; `None` where that ends a block.
+    fn next(&self) -> Option<ChannelId> {
+        let last = match &self.channels {
+            Channels::None => return None,
+            Channels::One(_, _, channel) => *channel,
+            Channels::Many(many) => many.0.iter().map(|(_, channel)| *channel).max()?,
+        };
+        let next = ChannelId(last.0 + 1);
+        (next.0.rem_euclid(ChannelId::SLOTS) != 0).then_some(next)
     }
 }
 
@@ -222,7 +268,8 @@ fn hash(space: u8, tenant: TenantId, texts: &[&str]) -> NameHash {
         said.extend_from_slice(&(text.len() as u64).to_le_bytes());
         said.extend_from_slice(text.as_bytes());
     }
-    half(&said)
+    let half = half(&said);
+    [half as u64, (half >> 64) as u64]
 }
 
 /// Half of the hash of some bytes, in one go: a hasher that can be fed in parts is

@@ -17,6 +17,8 @@ use crate::names::{Channel, Names};
 pub(crate) struct Wanted {
     pub start_from: Option<Timestamp>,
     pub start_before: Option<Timestamp>,
+    /// No channel before it.
+    pub channel_from: Option<i64>,
     channels: Option<BTreeSet<i64>>,
     /// All of them have to hold.
     named: Vec<Named>,
@@ -57,10 +59,10 @@ impl Attribute {
         })
     }
 
-    fn text(self, channel: &Channel) -> &str {
+    fn text<'a>(self, channel: &Channel<'a>) -> &'a str {
         match self {
-            Attribute::Point => &channel.point,
-            Attribute::Register => &channel.register,
+            Attribute::Point => channel.point,
+            Attribute::Register => channel.register,
             Attribute::Kind => channel.kind.word(),
             Attribute::Commodity => channel.commodity.word(),
             Attribute::Flow => channel.flow.word(),
@@ -97,6 +99,7 @@ impl Wanted {
     /// Both hold.
     pub(crate) fn and(mut self, other: Wanted) -> Wanted {
         self.start_from = self.start_from.max(other.start_from);
+        self.channel_from = self.channel_from.max(other.channel_from);
         self.start_before = match (self.start_before, other.start_before) {
             (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
             (ours, theirs) => ours.or(theirs),
@@ -124,9 +127,12 @@ impl Wanted {
     }
 
     fn only_list(&self) -> Option<List<'_>> {
-        match (self.start_from, self.start_before, &self.channels, &self.named[..]) {
-            (None, None, Some(ids), []) => Some(List::Channels(ids)),
-            (None, None, None, [named]) => Some(List::Named(named)),
+        if self.start_from.is_some() || self.start_before.is_some() || self.channel_from.is_some() {
+            return None;
+        }
+        match (&self.channels, &self.named[..]) {
+            (Some(ids), []) => Some(List::Channels(ids)),
+            (None, [named]) => Some(List::Named(named)),
             _ => None,
         }
     }
@@ -142,10 +148,15 @@ impl Wanted {
         let Some(names) = names.filter(|_| self.by_name()) else {
             return ids.map(|ids| ids.iter().map(|id| ChannelId(*id)).collect());
         };
-        Some(names.channels_where(|channel| {
+        let passes = |channel: &Channel<'_>| {
             ids.is_none_or(|ids| ids.contains(&channel.id.0))
                 && self.named.iter().all(|n| n.texts.contains(n.attribute.text(channel)))
-        }))
+        };
+        let points = self.named.iter().find(|named| named.attribute == Attribute::Point);
+        Some(match points {
+            Some(points) => names.channels_of(&points.texts, passes),
+            None => names.channels_where(passes),
+        })
     }
 }
 
@@ -157,6 +168,15 @@ fn compared(tested: &Expr, op: Operator, constant: &Expr) -> Option<Wanted> {
         && name != "start"
     {
         return one_of(name, &[constant]);
+    }
+    if column(tested) == Some("channel") {
+        let ScalarValue::Int64(Some(id)) = constant else { return None };
+        let first = match op {
+            Operator::GtEq => *id,
+            Operator::Gt => id.checked_add(1)?,
+            _ => return None,
+        };
+        return Some(Wanted { channel_from: Some(first), ..Wanted::default() });
     }
     start_compared(tested, op, constant)
 }

@@ -6,14 +6,17 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use datafusion::arrow::compute::SortOptions;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
-use meter::TenantId;
+use meter::{ChannelId, TenantId};
 use store::{ScanRequest, ScanTable, Snapshot};
 
 use crate::error::Error;
@@ -50,6 +53,14 @@ pub(crate) struct Provider {
 impl Provider {
     pub(crate) fn new(table: &'static SqlTable, view: Arc<View>) -> Provider {
         Provider { table, view }
+    }
+
+    /// The table `latest` is one part and comes channel by channel: a page of it
+    /// needs no sorting, and ends the reading.
+    fn order(&self, schema: &SchemaRef) -> Option<LexOrdering> {
+        let place = schema.index_of("channel").ok().filter(|_| self.table.source == ScanTable::Latest)?;
+        let ascending = SortOptions { descending: false, nulls_first: false };
+        LexOrdering::new([PhysicalSortExpr::new(Arc::new(Column::new("channel", place)), ascending)])
     }
 
     /// The lake narrows readings only; of the other tables it gives all rows.
@@ -113,6 +124,7 @@ impl TableProvider for Provider {
         let request = ScanRequest {
             tenant: Some(self.view.tenant),
             channels,
+            channel_from: wanted.channel_from.map(ChannelId),
             start_from: wanted.start_from,
             start_before: wanted.start_before,
             columns: filling.columns().to_vec(),
@@ -129,6 +141,7 @@ impl TableProvider for Provider {
         let stream =
             |_| Arc::new(Parts::new(queue.clone(), filling.clone(), self.view.clone())) as Arc<dyn PartitionStream>;
         let streams = (0..streams).map(stream).collect();
-        Ok(Arc::new(StreamingTableExec::try_new(filling.schema().clone(), streams, None, [], false, limit)?))
+        let order = self.order(filling.schema());
+        Ok(Arc::new(StreamingTableExec::try_new(filling.schema().clone(), streams, None, order, false, limit)?))
     }
 }

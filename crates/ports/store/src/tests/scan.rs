@@ -45,6 +45,7 @@ fn check(world: &World, request: &ScanRequest) -> Arc<ScanStats> {
     let inside = |key: &RowKey| {
         request.tenant.is_none_or(|tenant| key.tenant == tenant)
             && request.channels.as_ref().is_none_or(|channels| channels.contains(&key.channel))
+            && request.channel_from.is_none_or(|first| key.channel >= first)
             && request.start_from.is_none_or(|from| key.start >= from)
             && request.start_before.is_none_or(|before| key.start < before)
     };
@@ -116,10 +117,12 @@ fn any_request() -> impl Strategy<Value = ScanRequest> {
     let channels = prop::option::of(prop::collection::btree_set(-1..CHANNELS + 2, 0..4));
     let table = prop::sample::select(&[ScanTable::Readings, ScanTable::ReadingsHistory][..]);
     let tenant = prop::option::of((0..4).prop_map(TenantId));
-    (table, tenant, channels, time(), time(), any::<bool>()).prop_map(
-        |(table, tenant, channels, from, before, count)| {
+    let first = prop::option::of((-1..CHANNELS + 2).prop_map(ChannelId));
+    (table, (tenant, first), channels, time(), time(), any::<bool>()).prop_map(
+        |(table, (tenant, first), channels, from, before, count)| {
             let mut request = ScanRequest::all(table);
             request.tenant = tenant;
+            request.channel_from = first;
             request.channels = channels.map(|channels| channels.into_iter().map(ChannelId).collect());
             request.start_from = from;
             request.start_before = before;
