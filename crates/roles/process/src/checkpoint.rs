@@ -4,11 +4,13 @@
 //! Promise: it is a cache. A missing, damaged or foreign one is as good as none;
 //! what is read from it covers every key that came in before its position.
 //!
-//! Bytes, little-endian: magic `MHCV`, format version u32, position i64; channels
-//! u64 and for each its id i64, shortest and longest span i64, run count u32 and
-//! runs of two i64; texts u32 and
-//! for each its length u32 and UTF-8; latest rows u64 and for each the numbers
-//! that [`ROW_BYTES`] counts; at last a BLAKE3 of all before it.
+//! Bytes: magic `MHCV`, format version u32 and position i64, little-endian; then
+//! numbers as [`Numbers`] writes them: texts, how many and for each its length and
+//! UTF-8; channels, how many and for each its id, shortest and longest span, number
+//! of runs, the first run and the others; latest rows, how many and for each the
+//! fields of [`row_fields`]; at last a BLAKE3 of all before it.
+//!
+//! Read: `checkpoint/numbers.rs` (what is alike costs nothing), then here.
 
 use std::sync::Arc;
 
@@ -22,16 +24,20 @@ use store::{Latest, Position, SharedWords};
 use crate::Error;
 use crate::coverage::{Coverage, Covered, RUNS_MAX, Run};
 
+mod numbers;
+
+use numbers::{Deltas, Numbers};
+
 /// Where it lies in the data directory.
 pub const PATH: &str = "state/channels";
 const MAGIC: &[u8; 4] = b"MHCV";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const HASH_BYTES: usize = 32;
 const READ_BYTES: usize = 8 << 20;
 /// Rows read from memory, or told to it, at a time.
 const ROWS_AT_A_TIME: usize = 4_096;
-/// Eight numbers of 8 bytes, four of 4, one of 2, two of 1.
-const ROW_BYTES: usize = 8 * 8 + 4 * 4 + 2 + 2;
+const ROW_FIELDS: usize = 15;
+const CHANNEL_FIELDS: usize = 6;
 
 /// What the role knows of every channel.
 pub struct Channels {
@@ -58,51 +64,53 @@ pub fn write(disk: &dyn Disk, position: Position, channels: &Channels, words: &S
 }
 
 fn put_coverage(coverage: &Coverage, bytes: &mut Vec<u8>) {
-    bytes.extend_from_slice(&(coverage.channel_count() as u64).to_le_bytes());
+    numbers::put(bytes, coverage.channel_count() as u64);
+    let mut deltas = Deltas::<CHANNEL_FIELDS>::default();
     for (channel, Covered { runs, spans }) in coverage.channels() {
-        for number in [channel.0, spans.0, spans.1] {
-            bytes.extend_from_slice(&number.to_le_bytes());
-        }
-        bytes.extend_from_slice(&(runs.len() as u32).to_le_bytes());
-        for run in runs {
-            bytes.extend_from_slice(&run.from.to_le_bytes());
-            bytes.extend_from_slice(&run.to.to_le_bytes());
+        let first = runs.first().map_or((0, 0), |run| (run.from, run.to.wrapping_sub(run.from)));
+        deltas.put(bytes, [channel.0, spans.0, spans.1, runs.len() as i64, first.0, first.1]);
+        for run in runs.iter().skip(1) {
+            numbers::put_signed(bytes, run.from);
+            numbers::put_signed(bytes, run.to);
         }
     }
 }
 
 fn put_latest(latest: &Latest, words: &Words, bytes: &mut Vec<u8>) {
-    bytes.extend_from_slice(&(words.len() as u32).to_le_bytes());
+    numbers::put(bytes, words.len() as u64);
     for text in words.texts() {
-        bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
+        numbers::put(bytes, text.len() as u64);
         bytes.extend_from_slice(text.as_bytes());
     }
-    bytes.extend_from_slice(&(latest.channel_count() as u64).to_le_bytes());
+    numbers::put(bytes, latest.channel_count() as u64);
+    let mut deltas = Deltas::<ROW_FIELDS>::default();
     let mut next = Some(ChannelId(i64::MIN));
     while let Some(from) = next {
         let (rows, more) = latest.rows(from, ROWS_AT_A_TIME);
-        rows.iter().for_each(|row| put_row(row, bytes));
+        rows.iter().for_each(|row| deltas.put(bytes, row_fields(row)));
         next = more;
     }
 }
 
-fn put_row(row: &Row, bytes: &mut Vec<u8>) {
-    let (key, value) = (&row.key, &row.value);
-    let longs = [
-        key.channel.0,
-        key.start.0,
-        key.span.0,
-        value.value,
+/// A row as numbers; where one follows from another as a rule, their difference.
+fn row_fields(row: &Row) -> [i64; ROW_FIELDS] {
+    [
+        row.key.channel.0,
+        row.key.start.0,
+        row.key.span.0,
+        row.value.value,
         row.device.0,
         row.message_time.0,
-        row.issued_at.0,
+        row.issued_at.0.wrapping_sub(row.message_time.0),
         row.sequence.0 as i64,
-    ];
-    longs.iter().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
-    let ints = [key.tenant.0 as u32, row.unit.0, row.quality.0, row.reason.0];
-    ints.iter().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
-    bytes.extend_from_slice(&row.flags.0.to_le_bytes());
-    bytes.extend_from_slice(&[value.scale, row.canonical.code()]);
+        row.key.tenant.0.into(),
+        row.unit.0.into(),
+        row.quality.0.into(),
+        row.reason.0.into(),
+        row.flags.0.into(),
+        row.value.scale.into(),
+        row.canonical.code().into(),
+    ]
 }
 
 /// What was written last, if it can be read; its texts are interned in `words`.
@@ -143,105 +151,80 @@ fn decode(bytes: &[u8], words: &SharedWords) -> Option<Checkpoint> {
     if blake3::hash(content).as_bytes() != hash {
         return None;
     }
-    let mut reader = Reader { bytes: content };
-    if reader.take::<4>()? != *MAGIC || reader.int()? != VERSION {
+    let (head, rest) = content.split_first_chunk::<16>()?;
+    if head[..4] != *MAGIC || head[4..8] != VERSION.to_le_bytes() {
         return None;
     }
-    let position = Position::from_version(Some(reader.long()?));
-    let coverage = reader.coverage()?;
-    let texts = reader.texts(&mut words.write().expect("no holder of the words panics"))?;
-    let latest = Latest::new(words.clone());
-    reader.latest(&texts, &latest)?;
+    let position = Position::from_version(Some(i64::from_le_bytes(head[8..].try_into().ok()?)));
+    let mut numbers = Numbers::of(rest);
+    let coverage = coverage(&mut numbers)?;
+    let texts = texts(&mut numbers, &mut words.write().expect("no holder of the words panics"))?;
+    let latest = latest(&mut numbers, &texts, words)?;
     let channels = Channels { coverage, latest: Arc::new(latest) };
-    reader.bytes.is_empty().then_some(Checkpoint { position, channels })
+    numbers.is_at_end().then_some(Checkpoint { position, channels })
 }
 
-struct Reader<'a> {
-    bytes: &'a [u8],
+fn coverage(numbers: &mut Numbers<'_>) -> Option<Coverage> {
+    let mut coverage = Coverage::default();
+    let mut deltas = Deltas::<CHANNEL_FIELDS>::default();
+    for _ in 0..numbers.number()? {
+        let [channel, shortest, longest, count, from, length] = deltas.take(numbers)?;
+        let count = usize::try_from(count).ok().filter(|count| *count <= RUNS_MAX)?;
+        let mut runs = SmallVec::with_capacity(count);
+        if count > 0 {
+            runs.push(Run { from, to: from.wrapping_add(length) });
+        }
+        for _ in 1..count {
+            runs.push(Run { from: numbers.signed()?, to: numbers.signed()? });
+        }
+        coverage.insert_channel(ChannelId(channel), Covered { runs, spans: (shortest, longest) });
+    }
+    Some(coverage)
 }
 
-impl Reader<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.bytes.split_first_chunk::<N>()?;
-        self.bytes = rest;
-        Some(*head)
+/// The words of now for the numbers of then.
+fn texts(numbers: &mut Numbers<'_>, words: &mut Words) -> Option<Vec<Word>> {
+    let mut texts = Vec::new();
+    for _ in 0..numbers.number()? {
+        let length = usize::try_from(numbers.number()?).ok()?;
+        texts.push(words.intern(std::str::from_utf8(numbers.bytes(length)?).ok()?).ok()?);
     }
+    Some(texts)
+}
 
-    fn long(&mut self) -> Option<i64> {
-        self.take().map(i64::from_le_bytes)
-    }
-
-    fn int(&mut self) -> Option<u32> {
-        self.take().map(u32::from_le_bytes)
-    }
-
-    fn coverage(&mut self) -> Option<Coverage> {
-        let mut coverage = Coverage::default();
-        for _ in 0..self.long()? {
-            let channel = ChannelId(self.long()?);
-            let spans = (self.long()?, self.long()?);
-            let count = self.int()? as usize;
-            if count > RUNS_MAX {
-                return None;
-            }
-            let mut runs = SmallVec::with_capacity(count);
-            for _ in 0..count {
-                runs.push(Run { from: self.long()?, to: self.long()? });
-            }
-            coverage.insert_channel(channel, Covered { runs, spans });
+fn latest(numbers: &mut Numbers<'_>, texts: &[Word], words: &SharedWords) -> Option<Latest> {
+    let latest = Latest::new(words.clone());
+    let mut deltas = Deltas::<ROW_FIELDS>::default();
+    let mut rows = Vec::with_capacity(ROWS_AT_A_TIME);
+    for _ in 0..numbers.number()? {
+        rows.push(row(deltas.take(numbers)?, texts)?);
+        if rows.len() == ROWS_AT_A_TIME {
+            latest.tell(&rows);
+            rows.clear();
         }
-        Some(coverage)
     }
+    latest.tell(&rows);
+    Some(latest)
+}
 
-    /// The words of now for the numbers of then.
-    fn texts(&mut self, words: &mut Words) -> Option<Vec<Word>> {
-        let mut texts = Vec::new();
-        for _ in 0..self.int()? {
-            let length = self.int()? as usize;
-            let (text, rest) = self.bytes.split_at_checked(length)?;
-            self.bytes = rest;
-            texts.push(words.intern(std::str::from_utf8(text).ok()?).ok()?);
-        }
-        Some(texts)
-    }
-
-    fn latest(&mut self, texts: &[Word], latest: &Latest) -> Option<()> {
-        let rows = self.long()?;
-        if usize::try_from(rows).ok()?.checked_mul(ROW_BYTES)? != self.bytes.len() {
-            return None;
-        }
-        for some in self.bytes.chunks(ROWS_AT_A_TIME * ROW_BYTES) {
-            let read = |bytes| Reader { bytes }.row(texts);
-            latest.tell(&some.chunks(ROW_BYTES).map(read).collect::<Option<Vec<Row>>>()?);
-        }
-        self.bytes = &[];
-        Some(())
-    }
-
-    fn row(&mut self, texts: &[Word]) -> Option<Row> {
-        let (channel, start, span) = (ChannelId(self.long()?), Timestamp(self.long()?), Span(self.long()?));
-        let (value, device) = (self.long()?, DeviceId(self.long()?));
-        let (message_time, issued_at) = (Timestamp(self.long()?), Timestamp(self.long()?));
-        let sequence = Sequence(self.long()? as u64);
-        let tenant = TenantId(self.int()? as i32);
-        let mut word = || texts.get(self.int()? as usize).copied();
-        let (unit, quality, reason) = (word()?, word()?, word()?);
-        let flags = Flags(u16::from_le_bytes(self.take()?));
-        let [scale, canonical] = self.take()?;
-        Some(Row {
-            key: RowKey { tenant, channel, start, span },
-            value: Decimal::new(value, scale),
-            unit,
-            quality,
-            canonical: Quality::from_code(canonical)?,
-            reason,
-            flags,
-            device,
-            message_time,
-            issued_at,
-            sequence,
-        })
-    }
+fn row(fields: [i64; ROW_FIELDS], texts: &[Word]) -> Option<Row> {
+    let [channel, start, span, value, device, message_time, issued_after, sequence, ..] = fields;
+    let [.., tenant, unit, quality, reason, flags, scale, canonical] = fields;
+    let word = |number: i64| texts.get(usize::try_from(number).ok()?).copied();
+    let tenant = TenantId(i32::try_from(tenant).ok()?);
+    Some(Row {
+        key: RowKey { tenant, channel: ChannelId(channel), start: Timestamp(start), span: Span(span) },
+        value: Decimal::new(value, u8::try_from(scale).ok().filter(|scale| *scale <= Decimal::SCALE_MAX)?),
+        unit: word(unit)?,
+        quality: word(quality)?,
+        canonical: Quality::from_code(u8::try_from(canonical).ok()?)?,
+        reason: word(reason)?,
+        flags: Flags(u16::try_from(flags).ok()?),
+        device: DeviceId(device),
+        message_time: Timestamp(message_time),
+        issued_at: Timestamp(message_time.wrapping_add(issued_after)),
+        sequence: Sequence(sequence as u64),
+    })
 }
 
 #[cfg(test)]

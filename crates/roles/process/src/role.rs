@@ -350,7 +350,7 @@ impl Role {
     }
 }
 
-/// So many that writing a checkpoint, about 150 bytes a channel, stays small
+/// So many that writing a checkpoint, about 20 bytes a channel, stays small
 /// beside writing the rows; and few enough to be read again in a second.
 fn rows_between_checkpoints(channels: usize) -> u64 {
     (16 * channels as u64).max(1 << 21)
