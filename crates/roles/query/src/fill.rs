@@ -8,12 +8,13 @@ use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Decimal128Array, RecordBatch, RecordBatchOptions, StringBuilder,
     TimestampMicrosecondArray,
 };
+use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::datatypes::{DataType, Int8Type, Int16Type, Int64Type, SchemaRef, TimestampMicrosecondType};
 use store::column;
 
 use crate::error::{Error, Result};
 use crate::names::{Channel, Names};
-use crate::quantity::{Converter, PRECISION, SCALE, Stored};
+use crate::quantity::{Conversion, PRECISION, SCALE};
 use crate::tables::{Fill, SqlTable};
 
 /// How to make the batches of one scan.
@@ -68,14 +69,15 @@ impl Filling {
             stored.column(found)
         };
         let channels = || at(column::CHANNEL).as_primitive::<Int64Type>().values();
-        let by_channel =
-            |text: fn(&Channel) -> &str| texts_by_id(channels(), |id| Ok(text(self.names()?.channel(id)?)));
+        let by_channel = |text: for<'a> fn(&Channel<'a>) -> &'a str| {
+            texts_by_id(channels(), |id| Ok(text(&self.names()?.channel(id)?)))
+        };
         match fill {
             Fill::Stored(place) => Ok(at(place).clone()),
             Fill::Word(place, word) => words(at(place), word),
             Fill::Excerpt(place) => Ok(excerpts(at(place))),
-            Fill::Point => by_channel(|c| &c.point),
-            Fill::Register => by_channel(|c| &c.register),
+            Fill::Point => by_channel(|c| c.point),
+            Fill::Register => by_channel(|c| c.register),
             Fill::QuantityUnit => by_channel(|c| c.unit.symbol()),
             Fill::Kind => by_channel(|c| c.kind.word()),
             Fill::Commodity => by_channel(|c| c.commodity.word()),
@@ -102,24 +104,29 @@ impl Filling {
         let values = at(column::VALUE).as_primitive::<Int64Type>().values();
         let scales = at(column::SCALE).as_primitive::<Int8Type>().values();
         let codes = at(column::UNIT_CODE).as_primitive::<Int16Type>().values();
-        let units = at(column::UNIT).as_string::<i32>();
-        let mut converter = Converter::default();
-        let mut last: Option<&Channel> = None;
         let mut unscaled = Vec::with_capacity(values.len());
-        for row in 0..values.len() {
-            let channel = match last {
-                Some(channel) if channel.id.0 == channels[row] => channel,
-                _ => names.channel(channels[row])?,
+        let mut left_out = Vec::new();
+        let mut row = 0;
+        while row < values.len() {
+            let (id, scale, code) = (channels[row], scales[row], codes[row]);
+            let alike = |next: &usize| channels[*next] == id && scales[*next] == scale && codes[*next] == code;
+            let end = row + (row..values.len()).take_while(alike).count();
+            let channel = names.channel(id)?;
+            let conversion = Conversion::of(scale, code, &channel)?;
+            let inexact = |place, error| {
+                left_out.push(place);
+                if self.inexact_is_null { Ok(()) } else { Err(error) }
             };
-            last = Some(channel);
-            let (value, scale, unit_code, unit) = (values[row], scales[row], codes[row], units.value(row));
-            unscaled.push(match converter.quantity(Stored { value, scale, unit_code, unit }, channel) {
-                Err(Error::Inexact { .. }) if self.inexact_is_null => None,
-                quantity => Some(quantity?),
-            });
+            conversion.quantities(&values[row..end], &channel, &mut unscaled, inexact)?;
+            row = end;
         }
-        let decimals = Decimal128Array::from(unscaled).with_data_type(DataType::Decimal128(PRECISION, SCALE));
-        Ok(Arc::new(decimals))
+        let nulls = (!left_out.is_empty()).then(|| {
+            let mut shown = vec![true; values.len()];
+            left_out.iter().for_each(|place| shown[*place] = false);
+            NullBuffer::from(shown)
+        });
+        let decimals = Decimal128Array::new(unscaled.into(), nulls);
+        Ok(Arc::new(decimals.with_data_type(DataType::Decimal128(PRECISION, SCALE))))
     }
 
     fn names(&self) -> Result<&Names> {

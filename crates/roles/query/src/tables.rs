@@ -50,7 +50,7 @@ impl Fill {
             Fill::Stored(_) | Fill::Word(..) | Fill::Excerpt(_) => &[],
             Fill::Device => &[column::DEVICE],
             Fill::End => &[column::START, column::SPAN],
-            Fill::Quantity => &[column::CHANNEL, column::VALUE, column::SCALE, column::UNIT, column::UNIT_CODE],
+            Fill::Quantity => &[column::CHANNEL, column::VALUE, column::SCALE, column::UNIT_CODE],
             Fill::Point
             | Fill::Register
             | Fill::QuantityUnit
