@@ -5,7 +5,8 @@
 //! an error and loses no rows.
 //!
 //! Read: `functions/arguments.rs`, `functions/local_day.rs`,
-//! `functions/time_bucket.rs`, `functions/gapfill.rs`, `functions/latest.rs`.
+//! `functions/time_bucket.rs`, `functions/date_trunc.rs`, `functions/gapfill.rs`,
+//! `functions/latest.rs`.
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 mod arguments;
 mod local_day;
 mod time_bucket;
+mod date_trunc;
 mod gapfill;
 mod latest;
 
@@ -28,6 +30,9 @@ pub(crate) fn register(state: &mut SessionState) {
     let takes_any = "a session's registry takes any function";
     state.register_udf(Arc::new(ScalarUDF::new_from_impl(local_day::LocalDay::new()))).expect(takes_any);
     state.register_udf(Arc::new(ScalarUDF::new_from_impl(time_bucket::TimeBucket::new()))).expect(takes_any);
+    let engines = state.udf("date_trunc").expect("the engine truncates dates");
+    let quick = date_trunc::DateTrunc::quicker_than(engines);
+    state.register_udf(Arc::new(ScalarUDF::new_from_impl(quick))).expect(takes_any);
     state.register_udaf(Arc::new(AggregateUDF::new_from_impl(latest::Latest::new()))).expect(takes_any);
     state.register_udtf(gapfill::NAME, Arc::new(gapfill::Gapfill));
 }

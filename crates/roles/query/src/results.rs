@@ -10,17 +10,19 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringBuilder};
-use datafusion::arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, DecimalType, Field, Schema, SchemaRef};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::ipc::writer::StreamWriter;
 use datafusion::arrow::json::writer::{LineDelimited, WriterBuilder as JsonBuilder};
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use futures::{Stream, StreamExt};
 
+mod shown;
 mod parquet;
 
 use self::parquet::ParquetFile;
+use self::shown::{shown, shown_schema};
 use crate::answer::Answer;
 use crate::error::{Error, Result};
 
@@ -211,61 +213,9 @@ fn json(batch: &RecordBatch, first: &mut bool) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The batch with decimals as texts.
-fn shown(batch: &RecordBatch) -> Result<RecordBatch> {
-    let schema = shown_schema(batch.schema_ref());
-    let options = datafusion::arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    let columns = batch.columns().iter().map(as_shown).collect();
-    RecordBatch::try_new_with_options(schema, columns, &options).map_err(broken)
-}
-
-fn shown_schema(schema: &SchemaRef) -> SchemaRef {
-    let field = |field: &Arc<Field>| match field.data_type() {
-        DataType::Decimal128(..) | DataType::Decimal256(..) => {
-            Arc::new(Field::new(field.name(), DataType::Utf8, field.is_nullable()))
-        }
-        _ => field.clone(),
-    };
-    Arc::new(Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>()))
-}
-
-fn as_shown(column: &ArrayRef) -> ArrayRef {
-    match column.data_type() {
-        DataType::Decimal128(precision, scale) => {
-            let values = column.as_primitive::<Decimal128Type>();
-            texts(column, |row| Decimal128Type::format_decimal(values.value(row), *precision, *scale))
-        }
-        DataType::Decimal256(precision, scale) => {
-            let values = column.as_primitive::<Decimal256Type>();
-            texts(column, |row| Decimal256Type::format_decimal(values.value(row), *precision, *scale))
-        }
-        _ => column.clone(),
-    }
-}
-
-fn texts(column: &ArrayRef, text: impl Fn(usize) -> String) -> ArrayRef {
-    let mut made = StringBuilder::with_capacity(column.len(), column.len() * 8);
-    for row in 0..column.len() {
-        if column.is_null(row) {
-            made.append_null();
-        } else {
-            made.append_value(trimmed(&text(row)));
-        }
-    }
-    Arc::new(made.finish())
-}
-
-/// Without zeros at the end of a fraction.
-fn trimmed(number: &str) -> &str {
-    if !number.contains('.') {
-        return number;
-    }
-    number.trim_end_matches('0').trim_end_matches('.')
-}
-
 #[cfg(test)]
 mod tests {
-    use datafusion::arrow::array::{Decimal128Array, Int64Array, StringArray};
+    use datafusion::arrow::array::{ArrayRef, Decimal128Array, Int64Array, StringArray};
 
     use super::*;
 

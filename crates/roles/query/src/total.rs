@@ -22,6 +22,7 @@ pub(crate) struct Total {
 pub(crate) struct Overflow;
 
 impl Total {
+    #[inline]
     pub(crate) fn add(&mut self, value: i128) -> Result<(), Overflow> {
         match self.low.checked_add(value) {
             Some(low) => self.low = low,

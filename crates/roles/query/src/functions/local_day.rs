@@ -81,24 +81,20 @@ impl ScalarUDFImpl for LocalDay {
 /// Instants follow each other: the last day's part of the clock is kept.
 fn days(instants: &ArrayRef, zones: &mut Zones) -> crate::error::Result<Date32Array> {
     let instants = instants.as_primitive::<TimestampMicrosecondType>();
-    let mut made = Date32Array::builder(instants.len());
-    let mut last = None;
-    for row in 0..instants.len() {
-        if instants.is_null(row) {
-            made.append_null();
-            continue;
+    let one = matches!(zones, Zones::One(_));
+    let mut made = Vec::with_capacity(instants.len());
+    let (mut from, mut before, mut day) = (0, 0, 0);
+    for (row, at) in instants.values().iter().enumerate() {
+        if !(one && from <= *at && *at < before) {
+            if instants.is_null(row) {
+                made.push(0);
+                continue;
+            }
+            let (part, number) = zones.at(row)?.day(checked(*at)?);
+            day = i32::try_from(number).expect("the lake's years have fewer days");
+            (from, before) = (part.from, part.before);
         }
-        let at = instants.value(row);
-        if let (Zones::One(_), Some((from, before, day))) = (&*zones, last)
-            && (from..before).contains(&at)
-        {
-            made.append_value(day);
-            continue;
-        }
-        let (part, day) = zones.at(row)?.day(checked(at)?);
-        let day = i32::try_from(day).expect("the lake's years have fewer days");
-        last = Some((part.from, part.before, day));
-        made.append_value(day);
+        made.push(day);
     }
-    Ok(made.finish())
+    Ok(Date32Array::new(made.into(), instants.nulls().cloned()))
 }

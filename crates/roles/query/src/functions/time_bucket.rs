@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, TimestampMicrosecondArray, TimestampMicrosecondBuilder};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, TimestampMicrosecondArray};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, TimestampMicrosecondType};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
@@ -103,21 +103,14 @@ impl ScalarUDFImpl for TimeBucket {
 
 fn buckets(width: Width, instants: &ArrayRef, zones: &mut Zones) -> crate::error::Result<TimestampMicrosecondArray> {
     let instants = instants.as_primitive::<TimestampMicrosecondType>();
-    let mut made = TimestampMicrosecondBuilder::with_capacity(instants.len());
-    let mut last: Option<Bucket> = None;
-    for row in 0..instants.len() {
-        if instants.is_null(row) {
-            made.append_null();
-            continue;
+    let one = matches!(zones, Zones::One(_));
+    let mut made = Vec::with_capacity(instants.len());
+    let mut last = Bucket { from: 0, before: 0 };
+    for (row, at) in instants.values().iter().enumerate() {
+        if !(one && last.holds(*at)) && instants.is_valid(row) {
+            last = Buckets::new(width, &*zones.at(row)?).of(checked(*at)?);
         }
-        let at = instants.value(row);
-        let kept = last.filter(|bucket| matches!(zones, Zones::One(_)) && bucket.holds(at));
-        let bucket = match kept {
-            Some(bucket) => bucket,
-            None => Buckets::new(width, &*zones.at(row)?).of(checked(at)?),
-        };
-        last = Some(bucket);
-        made.append_value(bucket.from);
+        made.push(last.from);
     }
-    Ok(made.finish())
+    Ok(TimestampMicrosecondArray::new(made.into(), instants.nulls().cloned()))
 }
