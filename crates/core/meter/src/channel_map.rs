@@ -165,7 +165,9 @@ mod tests {
     #[test]
     fn channels_in_order_fill_their_leaves() {
         let mut map = ChannelMap::default();
-        (0..10_000).for_each(|channel| drop(map.get_or_insert_with(ChannelId(channel * 64), || 0_u64)));
+        for channel in 0..10_000 {
+            map.get_or_insert_with(ChannelId(channel * 64), || 0_u64);
+        }
         assert_eq!(map.leaves.len(), 10_000_usize.div_ceil(LEAF_MAX));
     }
 }

@@ -59,6 +59,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::HashMap;
+    use std::collections::hash_map::Entry;
 
     proptest! {
         #[test]
@@ -70,8 +71,8 @@ mod tests {
             for (low, high) in hashes {
                 let hash = [low, high];
                 prop_assert_eq!(places.find(&hash, |place| list[place]), plain.get(&hash).copied());
-                if !plain.contains_key(&hash) {
-                    plain.insert(hash, list.len());
+                if let Entry::Vacant(free) = plain.entry(hash) {
+                    free.insert(list.len());
                     list.push(hash);
                     places.insert(list.len(), |place| list[place]);
                 }
