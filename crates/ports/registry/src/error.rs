@@ -42,7 +42,7 @@ pub enum Error {
     TenantsFull,
     #[error("the registry holds {TOKENS_MAX} tokens, its limit; use an existing one")]
     TokensFull,
-    #[error("there is no profile {name:?} of this tenant; add it, or list those that are there")]
+    #[error("this tenant has no profile {name:?}; `profile list` shows those there are, `profile add` takes a new one")]
     NoSuchProfile { name: String },
     #[error("{name:?} comes with the program and cannot be another; add it under another name")]
     ProfileBuiltIn { name: String },

@@ -134,5 +134,5 @@ fn a_table_is_read_by_its_profile_and_a_name_of_none_is_told_so() {
     assert_eq!(said, "start,quantity\n2024-10-27T00:30:00Z,0.125\n2024-10-27T01:00:00Z,0.25\n");
     let output = house.run(&["import", "--format", "csv/nobody", path(&file)]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("csv/esb-hdf"), "{output:?}");
+    assert!(text(&output.stderr).contains("csv/nobody") && text(&output.stderr).contains("profile list"), "{output:?}");
 }
