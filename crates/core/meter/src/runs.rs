@@ -72,20 +72,33 @@ impl Runs {
         self.push_rows(run.first, run.starts, run.values);
     }
 
+    /// As [`Runs::push_run`], but the run stays one of its own even where it goes on
+    /// from the one before.
+    pub fn push_apart(&mut self, run: &Run<'_>) {
+        self.push_head(run.first, run.starts, run.values);
+    }
+
     fn push_rows(&mut self, like: &Row, starts: &[i64], values: &[i64]) {
+        if let (Some(head), Some(last_start)) = (self.heads.last_mut(), self.starts.last())
+            && alike(&head.first, like)
+            && follows(*last_start, starts[0], like.key.span.0)
+        {
+            head.len += u32::try_from(starts.len()).expect("fewer than 2^32 rows");
+            assert!(self.starts.len() + starts.len() <= Runs::ROWS_MAX, "fewer than 2^32 rows");
+            self.starts.extend_from_slice(starts);
+            self.values.extend_from_slice(values);
+            return;
+        }
+        self.push_head(like, starts, values);
+    }
+
+    fn push_head(&mut self, like: &Row, starts: &[i64], values: &[i64]) {
         let from = u32::try_from(self.starts.len()).expect("fewer than 2^32 rows");
         let len = u32::try_from(starts.len()).expect("fewer than 2^32 rows");
         assert!(from.checked_add(len).is_some(), "fewer than 2^32 rows");
         let last_start = self.starts.last().copied();
         self.starts.extend_from_slice(starts);
         self.values.extend_from_slice(values);
-        if let (Some(head), Some(last_start)) = (self.heads.last_mut(), last_start)
-            && alike(&head.first, like)
-            && follows(last_start, starts[0], like.key.span.0)
-        {
-            head.len += len;
-            return;
-        }
         let mut first = *like;
         (first.key.start, first.value.value) = (Timestamp(starts[0]), values[0]);
         if let (Some(head), Some(start)) = (self.heads.last(), last_start) {
@@ -118,6 +131,11 @@ impl Runs {
     /// The runs in their order.
     pub fn runs(&self) -> impl Iterator<Item = Run<'_>> {
         self.heads.iter().map(|head| self.run(head))
+    }
+
+    /// The run at a place.
+    pub fn run_at(&self, place: usize) -> Run<'_> {
+        self.run(&self.heads[place])
     }
 
     /// Every row, in their order.

@@ -8,7 +8,7 @@
 use std::ops::Range;
 use std::sync::RwLockReadGuard;
 
-use meter::{ChannelId, Flags, Piece, Row, RowKey, Run, Runs, Words, in_key_order};
+use meter::{ChannelId, Flags, Row, RowKey, Run, Runs, Words, in_key_order};
 use store::SharedWords;
 
 use crate::chunk::Chunk;
@@ -70,81 +70,93 @@ pub fn judge(
 ) -> Result<Judged, Error> {
     let rows: Vec<Runs> = chunks.iter_mut().map(|chunk| std::mem::take(&mut chunk.rows)).collect();
     let sorted = Sorted::of(&rows);
+    drop(rows);
     let known = Known::read(&sorted.doubtful(coverage), stored, words)?;
     let counts: Vec<Counts> =
         chunks.iter().map(|chunk| Counts { duplicate: chunk.repeated, ..Counts::default() }).collect();
-    let (mut judged, suspects) = placed(&sorted, counts, wanted, coverage, &known, &read(words));
+    let (mut judged, suspects) = placed(sorted, counts, wanted, coverage, &known, &read(words));
     overlaps::flag(&mut judged, &suspects, coverage, stored, words)?;
     Ok(judged)
 }
 
 /// The rows of some chunks in key order. Versions of one key stay in the order in
-/// which they came.
-struct Sorted<'a> {
-    chunks: Vec<&'a Runs>,
-    pieces: Vec<Piece>,
+/// which they came. They are moved here once, for whatever is asked about them
+/// then goes from one to the next.
+struct Sorted {
+    rows: Runs,
+    /// Of each run the place of its chunk.
+    chunk_of: Vec<u32>,
 }
 
-impl<'a> Sorted<'a> {
-    fn of(chunks: &'a [Runs]) -> Sorted<'a> {
+impl Sorted {
+    fn of(chunks: &[Runs]) -> Sorted {
         let chunks: Vec<&Runs> = chunks.iter().collect();
-        Sorted { pieces: in_key_order(&chunks), chunks }
+        let pieces = in_key_order(&chunks);
+        let mut rows = Runs::with_capacity(chunks.iter().map(|runs| runs.len()).sum(), pieces.len());
+        pieces.iter().for_each(|piece| rows.push_apart(&chunks[piece.source as usize].piece(*piece)));
+        Sorted { rows, chunk_of: pieces.iter().map(|piece| piece.source).collect() }
     }
 
-    fn run(&self, piece: &Piece) -> Run<'a> {
-        self.chunks[piece.source as usize].piece(*piece)
+    fn chunk(&self, place: usize) -> usize {
+        self.chunk_of[place] as usize
     }
 
-    /// Pieces of one key together; a longer piece shares no key with another.
-    fn groups(&self) -> impl Iterator<Item = &[Piece]> {
-        self.pieces.chunk_by(|a, b| self.run(a).first_key() == self.run(b).first_key())
+    /// The runs of one key together, by place; a run of several rows shares no key with another.
+    fn group_at(&self, from: usize) -> Option<Range<usize>> {
+        let count = self.chunk_of.len();
+        let key = (from < count).then(|| self.rows.run_at(from).first_key())?;
+        let more = (from + 1..count).take_while(|place| self.rows.run_at(*place).first_key() == key).count();
+        Some(from..from + 1 + more)
     }
 
     /// The keys, each once, that may be stored already.
     fn doubtful(&self, coverage: &Coverage) -> Vec<RowKey> {
         let mut keys = Vec::new();
-        for group in self.groups() {
-            let run = self.run(&group[0]);
-            if !coverage.is_free(&run) {
-                keys.extend(run.rows().map(|row| row.key).filter(|key| coverage.may_hold(key)));
-            }
+        for run in self.rows.runs().filter(|run| !coverage.is_free(run)) {
+            keys.extend(run.rows().map(|row| row.key).filter(|key| coverage.may_hold(key)));
         }
+        keys.dedup();
         keys
     }
 }
 
 /// The rows where they belong, and the keys that came into time that was covered.
 fn placed(
-    rows: &Sorted<'_>,
+    rows: Sorted,
     counts: Vec<Counts>,
     wanted: Wanted,
     coverage: &mut Coverage,
     known: &Known,
     words: &Words,
 ) -> (Judged, Vec<RowKey>) {
-    // Nearly always all of it is new.
-    let new = Runs::with_capacity(rows.chunks.iter().map(|runs| runs.len()).sum(), rows.pieces.len());
-    let judged = Judged { counts, new, ..Judged::default() };
-    let mut placing = Placing { judged, suspects: Vec::new(), versions: Vec::new(), wanted, known, words };
-    let mut groups = rows.groups().peekable();
-    while let Some(group) = groups.next() {
-        let run = rows.run(&group[0]);
-        let stands = match group {
-            [piece] if coverage.is_free(&run) => placing.new_run(&run, piece.source as usize, coverage),
-            [piece] => {
-                let each = run.rows().map(|row| placing.key(&[(row, piece.source as usize)], coverage));
+    let judged = Judged { counts, ..Judged::default() };
+    let (suspects, versions) = Default::default();
+    let mut placing = Placing { judged, all_new: true, suspects, versions, wanted, known, words };
+    let mut at = 0;
+    while let Some(group) = rows.group_at(at) {
+        let run = rows.rows.run_at(at);
+        let alone = group.len() == 1;
+        let stands = if alone && coverage.is_free(&run) && rows.chunk(at) >= wanted.readings {
+            placing.new_run(&run, rows.chunk(at), coverage)
+        } else {
+            placing.not_all_new(&rows, at);
+            if alone {
+                let each = run.rows().map(|row| placing.key(&[(row, rows.chunk(at))], coverage));
                 each.last().flatten()
-            }
-            versions => {
-                let row = |piece: &Piece| (rows.run(piece).row(0), piece.source as usize);
-                placing.key(&versions.iter().map(row).collect::<Vec<_>>(), coverage)
+            } else {
+                let row = |place| (rows.rows.run_at(place).row(0), rows.chunk(place));
+                placing.key(&group.clone().map(row).collect::<Vec<_>>(), coverage)
             }
         };
         let channel = run.like().key.channel;
-        let last_of_channel = groups.peek().is_none_or(|next| rows.run(&next[0]).like().key.channel != channel);
+        at = group.end;
+        let last_of_channel = at == rows.chunk_of.len() || rows.rows.run_at(at).like().key.channel != channel;
         if last_of_channel {
             placing.judged.latest.extend(stands);
         }
+    }
+    if placing.all_new {
+        placing.judged.new = rows.rows;
     }
     (placing.judged, placing.suspects)
 }
@@ -162,6 +174,8 @@ pub fn standing<'a>(versions: &'a [Row], words: &Words) -> Option<&'a Row> {
 
 struct Placing<'a> {
     judged: Judged,
+    /// So far every row is new and wanted: they need not be moved.
+    all_new: bool,
     /// Keys that came into time that was covered.
     suspects: Vec<RowKey>,
     /// Of the key at hand; kept for its room.
@@ -172,12 +186,19 @@ struct Placing<'a> {
 }
 
 impl Placing<'_> {
-    /// Takes in a run of which nothing is stored; its last row stands.
+    /// From here on what is new is picked out; what came before the run at `before` is.
+    fn not_all_new(&mut self, rows: &Sorted, before: usize) {
+        if std::mem::take(&mut self.all_new) {
+            (0..before).for_each(|place| self.judged.new.push_run(&rows.rows.run_at(place)));
+        }
+    }
+
+    /// Takes in a wanted run of which nothing is stored; its last row stands.
     fn new_run(&mut self, run: &Run<'_>, chunk: usize, coverage: &mut Coverage) -> Option<Row> {
         if coverage.insert_run(run) {
             self.suspects.extend(run.rows().map(|row| row.key));
         }
-        if chunk >= self.wanted.readings {
+        if !self.all_new {
             self.judged.new.push_run(run);
         }
         self.judged.counts[chunk].accepted += i64::try_from(run.len()).expect("a chunk is bounded");
