@@ -2,14 +2,13 @@
 //! what it costs to ask it and to start on it.
 //!
 //! Read: `lake/shape.rs` (what lies in it), `lake/fill.rs` (how it comes there),
-//! `lake/measure.rs` (questions), `lake/restarts.rs`, `lake/disk.rs` (bytes),
+//! `lake/measure.rs` (questions), `lake/restarts.rs`,
 //! `lake/told.rs` (the table for people).
 
 mod shape;
 mod fill;
 mod measure;
 mod restarts;
-mod disk;
 mod told;
 
 use std::path::{Path, PathBuf};
@@ -98,7 +97,7 @@ async fn made(asked: &Lake, dir: &Path, shape: Shape) -> anyhow::Result<(Server,
         "empty_held_bytes": empty.held_bytes,
         "filled_held_bytes": server.cost()?.held_bytes,
         "fill": fill,
-        "standing": disk::standing(&data(dir))?,
+        "standing": crate::disk::standing(&data(dir))?,
     });
     std::fs::write(dir.join(MADE), serde_json::to_vec_pretty(&made)?)?;
     Ok((server, made))

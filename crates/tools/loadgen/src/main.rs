@@ -10,17 +10,19 @@
 //! channels, a restart, memory and bytes.
 //!
 //! Read: `fleet.rs` (what is sent), `server.rs` (to whom), `line.rs` (over which
-//! connections), `load.rs` (when), `check.rs` (whether it is all there); then
-//! `ask.rs` (questions) and `lake.rs`.
+//! connections), `load.rs` (when), `check.rs` (whether it is all there),
+//! `disk.rs` (in how many bytes); then `ask.rs` (questions) and `lake.rs`.
 
 mod fleet;
 mod server;
 mod line;
 mod load;
 mod check;
+mod disk;
 mod ask;
 mod lake;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -115,7 +117,9 @@ async fn hdm(asked: Hdm) -> anyhow::Result<()> {
     let acknowledged = server.cost()?;
     server.settled(sent.last).await?;
     let settled = server.cost()?;
-    let told = report(&asked, &fleet.sent, seconds, [before, acknowledged, settled], &sent, &server)?;
+    let on_disk =
+        json!({ "standing": disk::standing(&dir)?, "now": server.sizes()?.into_iter().collect::<BTreeMap<_, _>>() });
+    let told = report(&asked, &fleet.sent, seconds, [before, acknowledged, settled], &sent, &on_disk);
     if !asked.unchecked {
         check::stored(&server, &fleet.sent).await?;
     }
@@ -129,12 +133,13 @@ fn report(
     seconds: f64,
     [before, acknowledged, settled]: [Cost; 3],
     load: &load::Report,
-    server: &Server,
-) -> anyhow::Result<serde_json::Value> {
+    on_disk: &serde_json::Value,
+) -> serde_json::Value {
+    let standing = &on_disk["standing"];
     let millions = sent.measurements as f64 / 1e6;
-    let sizes = server.sizes()?;
-    let lake = sizes.iter().filter(|(name, _)| name != "journal").map(|(_, bytes)| bytes).sum::<u64>();
-    Ok(json!({
+    let bytes =
+        ["data_bytes", "log_bytes", "state_bytes"].iter().filter_map(|part| standing[part].as_u64()).sum::<u64>();
+    json!({
         "mode": format!("{:?}", asked.mode).to_lowercase(),
         "messages": sent.messages,
         "measurements": sent.measurements,
@@ -145,10 +150,10 @@ fn report(
         "server_cpu_s_per_million": (settled.cpu_s - before.cpu_s) / millions,
         "server_peak_bytes": settled.peak_bytes,
         "wire_bytes_per_measurement": sent.bytes as f64 / sent.measurements as f64,
-        "bytes_per_measurement_without_journal": lake as f64 / sent.measurements as f64,
-        "bytes": sizes.into_iter().map(|(name, bytes)| (name, bytes.into())).collect::<serde_json::Map<_, _>>(),
+        "bytes_per_measurement": bytes as f64 / sent.measurements as f64,
+        "bytes": on_disk,
         "latency_ms": load.latencies(),
         "retried": load.retried,
         "compared": !asked.unchecked,
-    }))
+    })
 }
