@@ -5,17 +5,17 @@
 //! A kill counts as inside a phase if the log told of its beginning and never of
 //! its end; as inside an append if a request was without its answer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use host::Seeded;
-use meter::{Decimal, Timestamp};
 
-use crate::ingest::{self, Ledger, MARKS, Senders};
-use crate::oracle::{Heard, Oracle, Version};
+use crate::compared::{Compared, compare};
+use crate::doors::{self, Door};
+use crate::ingest::{Ledger, Senders, Sending};
 use crate::phases::Machine;
 use crate::server::{Binary, Server};
 
@@ -32,6 +32,8 @@ fold_rows = 30
 fold_files = 4
 compact_files = 3
 vacuum_after_ms = 0
+[inbox]
+quiet_ms = 60
 ";
 /// Senders at once: at nearly any moment someone waits for an answer.
 const SENDERS: usize = 4;
@@ -39,6 +41,8 @@ const SENDERS: usize = 4;
 const KILLS_PER_HOUSE: u64 = 25;
 /// A phase that does not come in this time is not waited for.
 const PHASE_WAIT_MAX: Duration = Duration::from_secs(15);
+/// The last server has the whole inbox to take, in the dev profile too.
+const INBOX_WAIT_MAX: Duration = Duration::from_secs(120);
 /// How long a phase is thought to take before one was seen.
 const PHASE_GUESS: Duration = Duration::from_millis(60);
 /// A server that is killed at random lives at most so long.
@@ -73,10 +77,11 @@ pub struct Report {
     pub random_cpu_seconds: f64,
     /// How often what is stored was compared with what was sent.
     pub comparisons: u64,
-    /// Bodies the server said it has.
-    pub acknowledged: u64,
-    /// Bodies sent without an answer: each may be there or not.
-    pub in_doubt: u64,
+    /// Bodies the server said it has, by the way they came in, and those sent
+    /// without an answer: each of them may be there or not.
+    pub doors: BTreeMap<&'static str, (u64, u64)>,
+    /// Uploads that went on after a kill.
+    pub resumed: u64,
     /// Standing at the end.
     pub readings: u64,
     /// Earlier versions kept at the end.
@@ -94,11 +99,12 @@ pub fn run(plan: &Plan, on_kill: &mut dyn FnMut(&Report)) -> anyhow::Result<Repo
     let mut seed = Seeded::new(plan.seed);
     while report.failures.is_empty() && report.wants(plan).is_some() {
         let dir = tempfile::Builder::new().prefix("meterhouse-trials-").tempdir()?;
-        let settings = dir.path().join("settings.toml");
-        std::fs::write(&settings, SETTINGS)?;
+        let (settings, inbox) = (dir.path().join("settings.toml"), dir.path().join("inbox"));
+        std::fs::create_dir(&inbox)?;
+        std::fs::write(&settings, format!("{SETTINGS}dir = {:?}\n", inbox.display().to_string()))?;
         let binary = Binary { path: plan.binary.clone(), data_dir: dir.path().join("data"), settings };
         let salt = seed.draw();
-        let lived = live(plan, &binary, salt, &mut seed, &mut report, on_kill);
+        let lived = live(plan, &binary, &inbox, salt, &mut seed, &mut report, on_kill);
         if let Err(error) = lived {
             let kept = dir.keep();
             report.failures.push(format!("salt {salt}, kill {}: {error:#}; kept in {}", report.kills, kept.display()));
@@ -112,12 +118,13 @@ pub fn run(plan: &Plan, on_kill: &mut dyn FnMut(&Report)) -> anyhow::Result<Repo
 fn live(
     plan: &Plan,
     binary: &Binary,
+    inbox: &Path,
     salt: u64,
     seed: &mut Seeded,
     report: &mut Report,
     on_kill: &mut dyn FnMut(&Report),
 ) -> anyhow::Result<()> {
-    let senders = Senders::start(SENDERS, binary.token()?, salt);
+    let senders = Senders::start(SENDERS, Sending { token: binary.token()?, inbox: inbox.to_owned(), salt });
     for _ in 0..KILLS_PER_HOUSE {
         let Some(target) = report.wants(plan) else { break };
         let server = Server::start(binary).context("a start after a kill")?;
@@ -139,9 +146,14 @@ fn live(
     senders.talk_to(None);
     senders.quiet();
     let ledger = senders.finish();
+    let until = Instant::now() + INBOX_WAIT_MAX;
+    while !doors::left_in(inbox)?.is_empty() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(50));
+    }
     server.stop().context("SIGTERM")?;
     report.comparisons += 1;
-    compare(binary, salt, &ledger, report)
+    report.tell(&ledger, salt, &compare(binary, inbox, salt, &ledger)?);
+    Ok(())
 }
 
 /// Lets the server work until the moment to die has come.
@@ -188,113 +200,18 @@ impl Report {
             self.random_cpu_seconds += cpu_seconds;
         }
     }
-}
 
-/// Verifies the directory and compares it with what the senders know.
-fn compare(binary: &Binary, salt: u64, ledger: &Ledger, report: &mut Report) -> anyhow::Result<()> {
-    if let Some(broken) = &ledger.broken {
-        bail!("{broken}");
-    }
-    binary.ask(&["--json", "verify"])?.good().context("verify")?;
-    let standing = binary.ask(&["export", "readings"])?.good().context("export")?;
-    let standing = lines(&standing, exported)?;
-    let asked = binary.ask(&["sql", "--format", "csv", HISTORY])?.good().context("sql")?;
-    let earlier = lines(&asked, earlier)?;
-    let stored: BTreeSet<u64> = lines(
-        &binary.ask(&["sql", "--format", "csv", "select distinct seq from sources"])?.good().context("sql")?,
-        |line| line.parse().ok(),
-    )?
-    .into_iter()
-    .collect();
-    if let Some((lost, number)) = ledger.acknowledged.iter().find(|(sequence, _)| !stored.contains(sequence)) {
-        bail!("record {lost} (body {number}) was acknowledged and is not in sources");
-    }
-
-    let present: BTreeSet<usize> =
-        standing.iter().filter(|said| said.point == MARKS).filter_map(|said| ingest::marked(said.start)).collect();
-    let said_by = |numbers: &mut dyn Iterator<Item = usize>| -> BTreeSet<usize> {
-        numbers.map(|number| ingest::said_by(number, salt)).collect()
-    };
-    let acknowledged = said_by(&mut ledger.acknowledged.values().copied());
-    let in_doubt = said_by(&mut ledger.unanswered.iter().copied());
-    if let Some(lost) = acknowledged.difference(&present).next() {
-        bail!("body {lost} was acknowledged and its mark is not there");
-    }
-    if let Some(made_up) = present.iter().find(|number| !acknowledged.contains(number) && !in_doubt.contains(number)) {
-        bail!("body {made_up} is there and nobody sent it");
-    }
-    let mut oracle = Oracle::default();
-    for number in &present {
-        let sent = ingest::body(*number, salt);
-        oracle.hears(&Heard { sequence: *number as u64 + 1, received_at: RECEIVED, sent: &sent });
-    }
-    let (expected_standing, expected_earlier) = oracle.tables();
-    same("standing", standing, expected_standing.iter().map(|version| Line::of(version, false)))?;
-    same("earlier", earlier, expected_earlier.iter().map(|version| Line::of(version, true)))?;
-    report.acknowledged += ledger.acknowledged.len() as u64;
-    report.in_doubt += ledger.unanswered.len() as u64;
-    report.readings += expected_standing.len() as u64;
-    report.earlier += expected_earlier.len() as u64;
-    Ok(())
-}
-
-/// 2025-12-01T00:00:00Z: later than all that is sent, and nothing depends on it.
-const RECEIVED: Timestamp = Timestamp(1_764_547_200_000_000);
-const HISTORY: &str = "select point, cast(start as bigint) as start, value, scale, \
-    cast(message_time as bigint) as message_time, cast(issued_at as bigint) as issued_at from readings_history";
-
-/// A reading as both sides tell of it; times of messages only where both do.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Line {
-    point: String,
-    start: Timestamp,
-    value: i128,
-    said: Option<(Timestamp, Timestamp)>,
-}
-
-impl Line {
-    fn of(version: &Version, with_times: bool) -> Line {
-        Line {
-            point: version.key.point.clone(),
-            start: version.key.start,
-            value: version.content.value,
-            said: with_times.then_some((version.message_time, version.issued_at)),
+    fn tell(&mut self, ledger: &Ledger, salt: u64, compared: &Compared) {
+        for number in ledger.acknowledged.values().chain(&ledger.dropped) {
+            self.doors.entry(Door::of(*number, salt).name()).or_default().0 += 1;
         }
+        for number in &ledger.unanswered {
+            self.doors.entry(Door::of(*number, salt).name()).or_default().1 += 1;
+        }
+        self.resumed += ledger.resumed;
+        self.readings += compared.readings;
+        self.earlier += compared.earlier;
     }
-}
-
-fn lines<T>(csv: &str, read: impl Fn(&str) -> Option<T>) -> anyhow::Result<Vec<T>> {
-    let read = |line: &str| read(line).with_context(|| format!("a line nobody expects: {line:?}"));
-    csv.lines().skip(1).map(read).collect()
-}
-
-/// A line of the export: `point,device,register,start,end,value,…`.
-fn exported(line: &str) -> Option<Line> {
-    let fields: Vec<&str> = line.split(',').collect();
-    let [point, _, _, start, _, value, ..] = fields[..] else { return None };
-    let value = Decimal::parse(value).ok()?.at_scale_18();
-    Some(Line { point: point.into(), start: Timestamp::parse(start).ok()?, value, said: None })
-}
-
-/// A line of the answer to [`HISTORY`].
-fn earlier(line: &str) -> Option<Line> {
-    let (point, numbers) = line.split_once(',')?;
-    let numbers: Vec<i64> = numbers.split(',').map(|number| number.parse().ok()).collect::<Option<_>>()?;
-    let [start, value, scale, message_time, issued_at] = numbers[..] else { return None };
-    let value = Decimal::new(value, u8::try_from(scale).ok()?).at_scale_18();
-    let said = Some((Timestamp(message_time), Timestamp(issued_at)));
-    Some(Line { point: point.into(), start: Timestamp(start), value, said })
-}
-
-fn same(what: &str, mut seen: Vec<Line>, expected: impl Iterator<Item = Line>) -> anyhow::Result<()> {
-    let mut expected: Vec<Line> = expected.collect();
-    seen.sort();
-    expected.sort();
-    if seen == expected {
-        return Ok(());
-    }
-    let difference = seen.iter().zip(&expected).find(|(seen, expected)| seen != expected);
-    bail!("{} {what} readings, should be {}; the first that differs: {difference:?}", seen.len(), expected.len())
 }
 
 impl fmt::Display for Report {
@@ -306,10 +223,14 @@ impl fmt::Display for Report {
         }
         let minutes = self.random_cpu_seconds / 60.0;
         writeln!(f, "at random: {} kills over {minutes:.1} CPU-minutes", self.random)?;
+        for door in Door::ALL.map(Door::name) {
+            let (acknowledged, in_doubt) = self.doors.get(door).copied().unwrap_or_default();
+            writeln!(f, "through {door:<18} {acknowledged:>6} acknowledged, {in_doubt:>3} in doubt")?;
+        }
+        let Report { comparisons, resumed, readings, earlier, .. } = self;
         writeln!(
             f,
-            "{} comparisons: {} acknowledged, {} in doubt, {} readings, {} earlier versions",
-            self.comparisons, self.acknowledged, self.in_doubt, self.readings, self.earlier
+            "{comparisons} comparisons: {readings} readings, {earlier} earlier versions, {resumed} uploads resumed"
         )?;
         writeln!(f, "failures: {}", self.failures.len())
     }

@@ -7,7 +7,8 @@
 //! Read: `script.rs` (what is sent), `oracle.rs` (what must come of it),
 //! `seen.rs` (what did), `house.rs` (the house on a simulated disk), `phases.rs`,
 //! `simulated.rs` (power losses), `stale.rs` (a planted mistake), `server.rs`
-//! (the real binary), `ingest.rs` (its senders), `killing.rs`, `flips.rs`.
+//! (the real binary), `bodies.rs`, `doors.rs` and `ingest.rs` (its senders),
+//! `killing.rs`, `compared.rs`, `flips.rs`.
 
 mod script;
 mod oracle;
@@ -17,6 +18,10 @@ pub mod phases;
 pub mod simulated;
 pub mod stale;
 pub mod server;
+mod client;
+mod bodies;
+mod doors;
 mod ingest;
 pub mod killing;
+mod compared;
 pub mod flips;

@@ -4,8 +4,8 @@
 //! last line before anyone judges what it was doing.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -20,8 +20,6 @@ use crate::phases::Machine;
 const START_WAIT_MAX: Duration = Duration::from_secs(60);
 /// A stop applies what the journal holds, which after many kills is much.
 const STOP_WAIT_MAX: Duration = Duration::from_secs(300);
-/// An answer that takes longer is taken for none.
-const ANSWER_WAIT_MAX: Duration = Duration::from_secs(20);
 /// Lines of its log that a failure shows.
 const LINES_KEPT: usize = 30;
 
@@ -237,30 +235,6 @@ impl Said {
             self.open.push(Machine::ALL[place]);
         }
     }
-}
-
-/// Posts a protobuf body; the sequence under which it was taken in.
-pub fn post(address: SocketAddr, token: &str, body: &[u8]) -> anyhow::Result<u64> {
-    let mut stream = TcpStream::connect_timeout(&address, ANSWER_WAIT_MAX)?;
-    stream.set_read_timeout(Some(ANSWER_WAIT_MAX))?;
-    stream.set_write_timeout(Some(ANSWER_WAIT_MAX))?;
-    let mut request = format!(
-        "POST /v1/readings HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\
-         Content-Type: application/x-protobuf\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    )
-    .into_bytes();
-    request.extend_from_slice(body);
-    stream.write_all(&request)?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer.split_once("\r\n\r\n").context("no whole answer")?;
-    if !head.starts_with("HTTP/1.1 200") {
-        bail!("{}: {body}", head.lines().next().unwrap_or_default());
-    }
-    let receipt: serde_json::Value = serde_json::from_str(body).context("no whole answer")?;
-    receipt["sequence"].as_u64().context("an answer without a sequence")
 }
 
 /// The binary beside this one: `target/<profile>/meterhouse`.
