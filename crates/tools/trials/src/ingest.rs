@@ -154,9 +154,10 @@ impl Shared {
 
     fn send(&self, address: SocketAddr) {
         let waiting = |begins: bool| {
-            let by = if begins { 1 } else { usize::MAX };
-            // Wraps: minus one.
-            self.in_flight.fetch_add(by, Ordering::SeqCst);
+            match begins {
+                true => self.in_flight.fetch_add(1, Ordering::SeqCst),
+                false => self.in_flight.fetch_sub(1, Ordering::SeqCst),
+            };
         };
         let Sending { token, inbox, salt } = &self.sending;
         let sender = Sender { client: doors::client(address, token), salt: *salt, waiting: &waiting };
