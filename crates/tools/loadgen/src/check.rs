@@ -12,14 +12,20 @@ const QUERY: &str = "select point, register, cast(start as bigint), value, scale
 
 /// Reads every reading back over the public door.
 pub async fn stored(server: &Server, sent: &Sent) -> anyhow::Result<()> {
+    stored_where(server, sent, "true").await
+}
+
+/// The same of those readings for which a condition holds.
+pub async fn stored_where(server: &Server, sent: &Sent, condition: &str) -> anyhow::Result<()> {
+    let query = format!("{QUERY} where {condition}");
     let stream = TcpStream::connect(&server.address).await?;
     let mut stream = BufReader::with_capacity(1 << 20, stream);
     // HTTP/1.0: the answer comes without chunks and ends with the connection.
     let head = format!(
-        "POST /v1/sql?format=csv HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n{QUERY}",
+        "POST /v1/sql?format=csv HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n{query}",
         server.address,
         server.token,
-        QUERY.len()
+        query.len()
     );
     stream.get_mut().write_all(head.as_bytes()).await?;
     let mut line = Vec::new();

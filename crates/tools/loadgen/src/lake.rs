@@ -17,7 +17,7 @@ use anyhow::{Context, ensure};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use self::shape::Shape;
+pub use self::shape::{Shape, Total};
 use crate::server::Server;
 
 /// The two rectangles of 100 M readings.

@@ -98,6 +98,21 @@ async fn send(mut line: Line, shared: Arc<Shared>) -> anyhow::Result<(Vec<u32>, 
 }
 
 impl Report {
+    /// How long one more took.
+    pub fn note(&mut self, took: Duration) {
+        self.micros.push(u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
+    }
+
+    /// What another saw of the same load.
+    pub fn add(&mut self, other: Report) {
+        self.micros.extend(other.micros);
+        self.micros.sort_unstable();
+    }
+
+    pub fn count(&self) -> usize {
+        self.micros.len()
+    }
+
     /// In milliseconds, by percentile.
     pub fn latencies(&self) -> serde_json::Value {
         let at = |share: f64| {

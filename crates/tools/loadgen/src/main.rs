@@ -9,9 +9,13 @@
 //! measures what is asked of it: a channel's month, daily sums, the latest of all
 //! channels, a restart, memory and bytes.
 //!
+//! `loadgen crowd` presses a server with one large file and thousands of slow uploads
+//! while an ordinary sender goes on, and fails if memory, that sender or a reading suffers.
+//!
 //! Read: `fleet.rs` (what is sent), `server.rs` (to whom), `line.rs` (over which
 //! connections), `load.rs` (when), `check.rs` (whether it is all there),
-//! `disk.rs` (in how many bytes); then `ask.rs` (questions) and `lake.rs`.
+//! `disk.rs` (in how many bytes); then `ask.rs` (questions), `lake.rs` and
+//! `crowd.rs`.
 
 mod fleet;
 mod server;
@@ -21,6 +25,7 @@ mod check;
 mod disk;
 mod ask;
 mod lake;
+mod crowd;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -46,6 +51,8 @@ enum Command {
     Hdm(Hdm),
     /// A lake of 100 M readings, and what is asked of it
     Lake(lake::Lake),
+    /// A large file and a crowd of slow uploads at once
+    Crowd(crowd::Crowd),
 }
 
 /// How messages come in.
@@ -96,6 +103,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Hdm(asked) => runtime.block_on(hdm(asked)),
         Command::Lake(asked) => runtime.block_on(lake::lake(asked)),
+        Command::Crowd(asked) => runtime.block_on(crowd::crowd(asked)),
     }
 }
 
