@@ -76,6 +76,10 @@ pub enum Error {
     Disk(std::io::Error),
     #[error("bodies of {limit} bytes are being taken in, the limit of this server")]
     InFlight { limit: u64 },
+    #[error("{limit} files are being written, the limit of this server")]
+    Writers { limit: usize },
+    #[error("{limit} connections are open, the limit of this server")]
+    Connections { limit: usize },
     #[error("bodies of {limit} bytes of this tenant are being taken in, its share of this server")]
     TenantInFlight { limit: u64 },
     #[error(transparent)]
@@ -117,6 +121,8 @@ impl Error {
             Error::UploadOffset { .. } => Kind::Conflict,
             Error::Disk(error) if host::is_full(error) => Kind::Busy,
             Error::InFlight { .. }
+            | Error::Writers { .. }
+            | Error::Connections { .. }
             | Error::TenantInFlight { .. }
             | Error::UploadLocked
             | Error::UploadsOpen { .. }

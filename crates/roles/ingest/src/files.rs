@@ -162,9 +162,15 @@ enum Piece {
 
 /// Writes `start` and all that is still to come into the archive.
 async fn stream(intake: &Intake, start: Bytes, incoming: &mut Incoming, limit: u64) -> Result<Stored> {
+    let place = intake.writer_place()?;
     let (pieces, waiting) = mpsc::channel(PIECES_WAITING_MAX);
     let archive = intake.parts.archive.clone();
-    let writing = tokio::task::spawn_blocking(move || write(&archive, waiting));
+    // The place is free once the thread is, not when the request is dropped.
+    let writing = tokio::task::spawn_blocking(move || {
+        let written = write(&archive, waiting);
+        drop(place);
+        written
+    });
     let mut total = start.len() as u64;
     let mut open = pieces.send(Piece::Bytes(start)).await.is_ok();
     // A writer that is gone has the error to tell; asking it comes last.

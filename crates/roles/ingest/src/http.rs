@@ -1,10 +1,12 @@
 //! Routes and connections.
 //!
-//! Promise: the number of connections is bounded, each must get to the point in
-//! time, and a stop lets every request under way finish before it returns.
+//! Promise: the number of connections is bounded, and who comes when it is reached is
+//! told to come again; each must get to the point in time, and a stop lets every
+//! request under way finish before it returns.
 
 mod stall;
 mod tls;
+mod turned_away;
 
 use std::future::Future;
 use std::pin::pin;
@@ -21,6 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 
+use crate::limits::{TURNED_AWAY_MAX, TURNED_AWAY_WAIT_MAX};
 use crate::uploads::requests;
 use crate::{Intake, Limits, Metrics, files, influx, readings};
 use stall::Stall;
@@ -72,7 +75,8 @@ pub async fn serve(
     metrics: Arc<Metrics>,
     stop: impl Future<Output = ()>,
 ) -> Drained {
-    let free = Arc::new(Semaphore::new(limits.connections_max));
+    let places = Places::new(limits);
+    let turning_away = turned_away::router(limits);
     let handshakes = tls.map(|tls| Handshakes::new(tls, limits));
     let (closing, _) = watch::channel(false);
     let mut connections = JoinSet::new();
@@ -84,19 +88,21 @@ pub async fn serve(
                 note(ended);
                 continue;
             }
-            accepted = accept(&listener, &free) => accepted,
+            accepted = accept(&listener, &places) => accepted,
         };
+        let answers = if place.is_aside { &turning_away } else { &router };
         let (stream, metrics) = (Stall::new(stream, limits.write_wait_max), metrics.clone());
-        let (router, builder, closing, handshakes) =
-            (router.clone(), builder(limits), closing.subscribe(), handshakes.clone());
+        let (answers, builder, closing, handshakes) =
+            (answers.clone(), builder(limits), closing.subscribe(), handshakes.clone());
         connections.spawn(async move {
             let _counted = Counted::new(metrics);
-            match handshakes {
-                None => answer(stream, router, builder, closing).await,
-                Some(handshakes) => match handshakes.shake(stream).await {
-                    Ok(stream) => answer(stream, router, builder, closing).await,
-                    Err(error) => tracing::debug!(%error, "no handshake"),
-                },
+            let is_aside = place.is_aside;
+            let answered = answer_over(stream, handshakes, answers, builder, closing);
+            if is_aside {
+                // Whoever does not say what it wants by then is left without a word.
+                let _ = tokio::time::timeout(2 * TURNED_AWAY_WAIT_MAX, answered).await;
+            } else {
+                answered.await;
             }
             drop(place);
         });
@@ -108,10 +114,39 @@ pub async fn serve(
     drained
 }
 
-/// The next connection, once there is a place for it; until then it waits in
-/// the kernel's queue, which is bounded too.
-async fn accept(listener: &TcpListener, free: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
-    let place = free.clone().acquire_owned().await.expect("the semaphore is never closed");
+/// Where connections are served, and where they are told that there is no room.
+struct Places {
+    free: Arc<Semaphore>,
+    aside: Arc<Semaphore>,
+}
+
+/// Free again when dropped.
+struct Place {
+    is_aside: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Places {
+    fn new(limits: &Limits) -> Places {
+        let [free, aside] = [limits.connections_max, TURNED_AWAY_MAX].map(|most| Arc::new(Semaphore::new(most)));
+        Places { free, aside }
+    }
+
+    async fn next(&self) -> Place {
+        let never = "the semaphore is never closed";
+        let (is_aside, permit) = tokio::select! {
+            biased;
+            permit = self.free.clone().acquire_owned() => (false, permit.expect(never)),
+            permit = self.aside.clone().acquire_owned() => (true, permit.expect(never)),
+        };
+        Place { is_aside, _permit: permit }
+    }
+}
+
+/// The next connection, once there is a place for it, be it to tell it that there
+/// is none; until then it waits in the kernel's queue, which is bounded too.
+async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, Place) {
+    let place = places.next().await;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -137,6 +172,23 @@ fn builder(limits: &Limits) -> http1::Builder {
         .max_buf_size(limits.header_bytes_max.max(HEADER_BYTES_MIN))
         .max_headers(limits.headers_max);
     builder
+}
+
+/// Over TLS, where there is any.
+async fn answer_over(
+    stream: Stall<TcpStream>,
+    handshakes: Option<Handshakes>,
+    router: Router,
+    builder: http1::Builder,
+    closing: watch::Receiver<bool>,
+) {
+    match handshakes {
+        None => answer(stream, router, builder, closing).await,
+        Some(handshakes) => match handshakes.shake(stream).await {
+            Ok(stream) => answer(stream, router, builder, closing).await,
+            Err(error) => tracing::debug!(%error, "no handshake"),
+        },
+    }
 }
 
 async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(

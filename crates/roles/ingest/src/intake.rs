@@ -8,7 +8,7 @@ use host::Clock;
 use journal::{Archive, Body, Content, Door, Journal};
 use meter::TenantId;
 use registry::{Authenticator, Principal, Profiles, Scope};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::admission::{Admission, Permit};
 use crate::identify::{identify, identify_text};
@@ -37,6 +37,7 @@ pub struct Intake {
     pub(crate) parts: Parts,
     metrics: Arc<Metrics>,
     admission: Arc<Admission>,
+    writers: Arc<Semaphore>,
     failed: watch::Sender<Option<String>>,
 }
 
@@ -60,7 +61,8 @@ impl Intake {
     /// A door that is open; nothing is listened on yet.
     pub fn new(parts: Parts) -> Arc<Intake> {
         let admission = Admission::new(&parts.limits);
-        Arc::new(Intake { parts, metrics: Arc::default(), admission, failed: watch::Sender::new(None) })
+        let writers = Arc::new(Semaphore::new(parts.limits.writers_max));
+        Arc::new(Intake { parts, metrics: Arc::default(), admission, writers, failed: watch::Sender::new(None) })
     }
 
     /// Returns, with the reason, once the journal has stopped for good. The
@@ -104,6 +106,12 @@ impl Intake {
 
     pub(crate) fn admit(&self, tenant: TenantId, bytes: u64) -> Result<Permit> {
         self.admission.admit(tenant, bytes)
+    }
+
+    /// For a file that is written as it comes: slow ones must not take all threads.
+    pub(crate) fn writer_place(&self) -> Result<OwnedSemaphorePermit> {
+        let limit = self.parts.limits.writers_max;
+        self.writers.clone().try_acquire_owned().map_err(|_| Error::Writers { limit })
     }
 
     /// Makes a body durable. Only after this may anyone say yes.

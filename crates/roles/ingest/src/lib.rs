@@ -11,7 +11,8 @@
 //! a body taken in), `form.rs` (what it is written in), `metrics.rs`, `intake.rs`
 //! (into the journal), `whole.rs` (all of this in order, for a body that is held
 //! whole), `readings.rs`, `influx.rs` (as clients of InfluxDB send), `base64.rs`,
-//! `files.rs` and `uploads.rs` (the requests), `inbox.rs` (files of a folder), `api.rs` (as they are described), `http.rs` (routes and connections), `http/tls.rs`, `http/stall.rs`.
+//! `files.rs` and `uploads.rs` (the requests), `inbox.rs` (files of a folder), `api.rs` (as they are described), `http.rs` (routes and connections), `http/tls.rs`, `http/stall.rs`,
+//! `http/turned_away.rs` (connections beyond the limit).
 
 mod limits;
 mod error;

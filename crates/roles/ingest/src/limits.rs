@@ -26,7 +26,12 @@ pub const REFUSED_LISTED_MAX: usize = 100;
 pub const FILE_NAME_CHARS_MAX: usize = 512;
 
 /// What a request counts at least, however small its body: buffers, headers, a task.
-pub const REQUEST_BYTES_MIN: u64 = 64 << 10;
+/// All connections of one tenant together must leave it half its share: otherwise
+/// slow senders shut out the others.
+pub const REQUEST_BYTES_MIN: u64 = 16 << 10;
+const CONNECTIONS_MAX: usize = 4096;
+const IN_FLIGHT_TENANT_BYTES_MAX: u64 = 128 << 20;
+const _: () = assert!(CONNECTIONS_MAX as u64 * REQUEST_BYTES_MIN <= IN_FLIGHT_TENANT_BYTES_MAX / 2);
 
 /// What a client says of an upload: two names and what it likes to get back.
 pub(crate) const METADATA_BYTES_MAX: usize = 8 << 10;
@@ -42,6 +47,10 @@ pub(crate) const DISCARD_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Up to here a body is checked where it stands; beyond, on a blocking thread.
 /// 64 KiB parse in about 100 µs.
 pub(crate) const INLINE_BYTES_MAX: usize = 64 << 10;
+
+/// Beyond `connections_max`, so many are told to come again, each within this time.
+pub(crate) const TURNED_AWAY_MAX: usize = 256;
+pub(crate) const TURNED_AWAY_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Said in `Retry-After` when the house is busy.
 pub(crate) const RETRY_AFTER_S: u32 = 2;
@@ -67,8 +76,11 @@ pub struct Limits {
     pub progress_grace: Duration,
     /// Slower bodies end.
     pub progress_bytes_per_s: u64,
-    /// At once; further ones wait to be taken.
+    /// At once; further ones are told to come again.
     pub connections_max: usize,
+    /// Files written as they come. Each takes a thread of those that blocking work has,
+    /// 512 in all, for as long as its sender likes.
+    pub writers_max: usize,
     /// TLS handshakes under way; others wait for a place.
     pub handshakes_max: usize,
     /// From a connection's start to the end of its handshake, with the waiting.
@@ -93,14 +105,15 @@ impl Default for Limits {
             file_bytes_max: FILE_BYTES_MAX,
             // Six bodies of the largest kind (8 MiB and 32 MiB expanded) at once.
             in_flight_bytes_max: 256 << 20,
-            in_flight_tenant_bytes_max: 128 << 20,
+            in_flight_tenant_bytes_max: IN_FLIGHT_TENANT_BYTES_MAX,
             read_wait_max: Duration::from_secs(30),
             read_total_max: Duration::from_secs(120),
             // A gateway on GPRS brings 2 to 5 KiB a second.
             progress_grace: Duration::from_secs(10),
             progress_bytes_per_s: 1 << 10,
             // Two descriptors each at worst: far below the usual 65,536 of a service.
-            connections_max: 4096,
+            connections_max: CONNECTIONS_MAX,
+            writers_max: 256,
             // One costs about 1 ms of a core; a gateway on GPRS takes 3 s for its round trips.
             handshakes_max: 512,
             handshake_wait_max: Duration::from_secs(10),

@@ -190,7 +190,9 @@ fn words(error: &Error) -> (&'static str, &'static str) {
         Error::FileName { .. } => ("file_name", "name the file: POST /v1/files?name=meter.csv"),
         Error::FileEncoding => ("content_encoding", "send it as `identity`"),
         Error::FileTooLarge { .. } => ("file_too_large", "split the file, or import it where the data lies"),
-        Error::InFlight { .. } => ("busy", "send it again after the time in Retry-After"),
+        Error::InFlight { .. } | Error::Writers { .. } | Error::Connections { .. } => {
+            ("busy", "send it again after the time in Retry-After")
+        }
         Error::TenantInFlight { .. } => ("tenant_busy", "send less at once; again after the time in Retry-After"),
         Error::TusMissing | Error::TusVersion { .. } => {
             ("tus_version", "send `Tus-Resumable: 1.0.0`, see https://tus.io")

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::facts::bytes_path;
 use super::{Hold, Upload, Uploads};
@@ -25,13 +25,18 @@ pub(super) async fn receive(
     uploads: &Arc<Uploads>,
     upload: &Arc<Upload>,
     hold: Hold,
+    place: OwnedSemaphorePermit,
     incoming: &mut Incoming,
 ) -> Result<(u64, Hold)> {
     let facts = upload.facts();
     let (pieces, waiting) = mpsc::channel(PIECES_WAITING_MAX);
     let (uploads, upload) = (uploads.clone(), upload.clone());
     // Goes on by itself if the request is dropped, and holds the upload until it is done.
-    let writing = tokio::task::spawn_blocking(move || (write(&uploads, &upload, waiting), hold));
+    let writing = tokio::task::spawn_blocking(move || {
+        let written = write(&uploads, &upload, waiting);
+        drop(place);
+        (written, hold)
+    });
     let mut total = facts.offset;
     let outcome = loop {
         let piece = match incoming.next().await {

@@ -197,7 +197,8 @@ async fn take_in(intake: &Arc<Intake>, headers: &HeaderMap, id: &str, incoming: 
         return Err(Error::UploadTooLong { length });
     }
     let _permit = intake.admit(writer.tenant, 0)?;
-    let (reached, hold) = receive::receive(uploads, &upload, hold, incoming).await?;
+    let place = intake.writer_place()?;
+    let (reached, hold) = receive::receive(uploads, &upload, hold, place, incoming).await?;
     intake.metrics().received(reached - offset);
     if reached == length {
         finish::finish(intake, &upload, hold).await?;

@@ -138,16 +138,38 @@ fn a_sender_that_asks_first_is_refused_before_it_sends() {
 }
 
 #[test]
-fn connections_beyond_the_limit_wait_for_a_place() {
+fn connections_beyond_the_limit_are_told_to_come_again() {
     let house = House::with(Limits { connections_max: 2, ..limits() });
     let held = [house.connect(), house.connect()];
     house.wait_until("both are open", |house| house.metric("connections") == 2);
-    let mut third = house.connect();
-    third.write_all(&Request::readings(&body(1, 3)).bytes()).expect("the kernel takes it");
-    std::thread::sleep(ms(100));
-    assert_eq!((house.metric("connections"), house.records().len()), (2, 0));
+    house.ask(&Request::readings(&body(1, 3))).expect_problem(503, "busy", true);
+    let mut silent = house.connect();
+    assert!(is_closed(&mut silent), "who says nothing is left");
+    assert_eq!(house.records(), []);
     drop(held);
-    assert_eq!(Answer::read(&mut third).expect("an answer").status, 200);
+    house.wait_until("both are gone", |house| house.metric("connections") == 0);
+    assert_eq!(house.ask(&Request::readings(&body(1, 3))).status, 200);
+}
+
+#[test]
+fn files_that_come_slowly_leave_threads_for_others() {
+    let house = House::with(Limits { writers_max: 1, ..limits() });
+    let large = vec![b'x'; 3 << 20];
+    let request = Request::file("name=a", &large);
+    let mut slow = house.connect();
+    let bytes = request.bytes();
+    slow.write_all(&bytes[..2 << 20]).expect("sends");
+    house.wait_until("the file is being written", |house| house.metric("in_flight_bytes") >= 1 << 20);
+    let answers = (0..50).map(|_| {
+        std::thread::sleep(ms(20));
+        house.ask(&Request::file("name=b", &large))
+    });
+    let refused = answers.into_iter().find(|answer| answer.status != 200).expect("the place is taken");
+    refused.expect_problem(503, "busy", true);
+    assert_eq!(house.ask(&Request::readings(&body(1, 3))).status, 200);
+    slow.write_all(&bytes[2 << 20..]).expect("sends");
+    assert_eq!(Answer::read(&mut slow).expect("an answer").status, 200);
+    assert_eq!(house.ask(&Request::file("name=b", &large)).status, 200);
 }
 
 #[test]
