@@ -5,13 +5,15 @@
 //!
 //! Read: `cli.rs` (what a person types), `settings.rs` and `default.toml`,
 //! `format.rs` (the data directory's own version), `wire.rs` (engines are
-//! chosen here and nowhere else), `memory.rs` (the allocator), then one file a command.
+//! chosen here and nowhere else), `memory.rs` (the allocator),
+//! `descriptors.rs` (open files), then one file a command.
 
 mod cli;
 mod settings;
 mod format;
 mod wire;
 mod memory;
+mod descriptors;
 mod exit;
 mod output;
 mod remote;

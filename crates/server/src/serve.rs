@@ -25,12 +25,14 @@ use crate::exit::{Taken, Usage};
 use crate::settings::Settings;
 use crate::tls::Certificate;
 use crate::wire::{self, Front, Running};
-use crate::{inbox, sql, tls};
+use crate::{descriptors, inbox, sql, tls};
 
 pub async fn serve(common: Common, settings: Settings, listen: Option<SocketAddr>) -> anyhow::Result<ExitCode> {
     if common.server.is_some() {
         return Err(Usage("serve runs a server, it does not work with one: leave --server out".into()).into());
     }
+    // Before anything is opened: a start that fails leaves nothing behind.
+    let connections_max = descriptors::connections(ingest::Limits::default().connections_max)?;
     let house = wire::open(&common.data_dir, &settings).await?;
     let mut terminate = signal(SignalKind::terminate()).context("signal handler")?;
     let stop = async move {
@@ -41,6 +43,7 @@ pub async fn serve(common: Common, settings: Settings, listen: Option<SocketAddr
     };
     let mut server =
         Server::start(house, &settings, &common.data_dir, listen.unwrap_or(settings.server.http_listen)).await?;
+    server.limits.connections_max = connections_max;
     server.certificate = tls::open(&settings.server)?;
     server.inbox = inbox::open(&server.front, &server.running.progress, &common, &settings)?;
     info!(address = %server.address, data_dir = %common.data_dir.display(), "meterhouse serves");

@@ -12,6 +12,7 @@ mod rest;
 mod described;
 mod bad_input;
 mod bad_http;
+mod crowded;
 mod lines;
 mod uploads;
 mod inbox;
