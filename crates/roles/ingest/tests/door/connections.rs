@@ -106,13 +106,13 @@ fn one_tenant_at_its_share_waits_and_its_neighbour_does_not() {
     let house = House::with(Limits { in_flight_bytes_max: 1_000_000, in_flight_tenant_bytes_max: 600_000, ..limits() });
     let good = || Request::readings(&body(1, 3));
     let mut held = house.connect();
-    held.write_all(&good().head(550_000)).expect("sends");
-    house.wait_until("the body is admitted", |house| house.metric("in_flight_bytes") == 550_000);
+    held.write_all(&good().head(590_000)).expect("sends");
+    house.wait_until("the body is admitted", |house| house.metric("in_flight_bytes") == 590_000);
     house.ask(&good()).expect_problem(429, "tenant_busy", true);
     assert_eq!(house.ask(&good().token(&keys().neighbour)).status, 200);
 
     let mut other = house.connect();
-    other.write_all(&good().token(&keys().neighbour).head(440_000)).expect("sends");
+    other.write_all(&good().token(&keys().neighbour).head(400_000)).expect("sends");
     house.wait_until("the second body is admitted", |house| house.metric("in_flight_bytes") == 990_000);
     house.ask(&good().token(&keys().neighbour)).expect_problem(503, "busy", true);
     drop((held, other));
@@ -154,11 +154,12 @@ fn connections_beyond_the_limit_are_told_to_come_again() {
 #[test]
 fn files_that_come_slowly_leave_threads_for_others() {
     let house = House::with(Limits { writers_max: 1, ..limits() });
-    let large = vec![b'x'; 3 << 20];
+    // Beyond what is held in memory.
+    let large = vec![b'x'; journal::RECORD_BYTES_MAX + (2 << 20)];
     let request = Request::file("name=a", &large);
     let mut slow = house.connect();
-    let bytes = request.bytes();
-    slow.write_all(&bytes[..2 << 20]).expect("sends");
+    let (bytes, sent) = (request.bytes(), journal::RECORD_BYTES_MAX + (1 << 20));
+    slow.write_all(&bytes[..sent]).expect("sends");
     house.wait_until("the file is being written", |house| house.metric("in_flight_bytes") >= 1 << 20);
     let answers = (0..50).map(|_| {
         std::thread::sleep(ms(20));
@@ -167,7 +168,7 @@ fn files_that_come_slowly_leave_threads_for_others() {
     let refused = answers.into_iter().find(|answer| answer.status != 200).expect("the place is taken");
     refused.expect_problem(503, "busy", true);
     assert_eq!(house.ask(&Request::readings(&body(1, 3))).status, 200);
-    slow.write_all(&bytes[2 << 20..]).expect("sends");
+    slow.write_all(&bytes[sent..]).expect("sends");
     assert_eq!(Answer::read(&mut slow).expect("an answer").status, 200);
     assert_eq!(house.ask(&Request::file("name=b", &large)).status, 200);
 }
