@@ -25,7 +25,12 @@ pub(crate) struct Incoming {
     /// The sender waits for our word before it sends (`Expect: 100-continue`).
     waits: bool,
     ended: bool,
+    /// Its time was up once, and it was asked whether that was our doing.
+    looked_again: bool,
 }
+
+/// For bytes that lie in the socket while we were busy ourselves.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 struct Pace {
     wait_max: Duration,
@@ -59,17 +64,20 @@ impl Incoming {
             bytes_per_s: limits.progress_bytes_per_s.max(1),
         };
         let (start, waits) = (clock.monotonic(), headers.contains_key(header::EXPECT));
-        Incoming { body, clock, start, received: 0, pace, waits, ended: false }
+        Incoming { body, clock, start, received: 0, pace, waits, ended: false, looked_again: false }
     }
 
     /// The next bytes, never none; `None` at the body's end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>> {
         loop {
             let waited = self.clock.monotonic().saturating_sub(self.start);
-            let left = self.pace.left(self.received, waited);
+            let mut left = self.pace.left(self.received, waited);
             let slow = Error::Slow { received: self.received, waited: waited + left };
             if left.is_zero() {
-                return Err(slow);
+                if std::mem::replace(&mut self.looked_again, true) || self.pace.is_over(waited) {
+                    return Err(slow);
+                }
+                left = LOOK_AGAIN;
             }
             let frame = tokio::time::timeout(left, self.body.frame()).await;
             self.waits = false;
@@ -116,6 +124,11 @@ impl Incoming {
 }
 
 impl Pace {
+    /// Whether the whole has taken as long as it may.
+    fn is_over(&self, waited: Duration) -> bool {
+        self.total_max.is_some_and(|total| waited >= total)
+    }
+
     /// How long the next byte may take.
     fn left(&self, received: u64, waited: Duration) -> Duration {
         let earned = self.grace + Duration::from_secs(received / self.bytes_per_s);
@@ -139,7 +152,40 @@ fn innermost(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use axum::body::HttpBody;
+    use hyper::body::Frame;
+
     use super::*;
+
+    /// Bytes that lie there, and then none for ever.
+    struct Arrived(Vec<&'static [u8]>);
+
+    impl HttpBody for Arrived {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<std::result::Result<Frame<Bytes>, Self::Error>>> {
+            self.0.pop().map_or(Poll::Pending, |bytes| Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(bytes))))))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_was_busy_does_not_blame_a_sender_whose_bytes_are_there() {
+        let clock = Arc::new(host::ManualClock::new(meter::Timestamp(0)));
+        let limits = Limits::default();
+        let body = Body::new(Arrived(vec![b"c", b"ab"]));
+        let mut incoming = Incoming::file(body, &HeaderMap::new(), &limits, clock.clone());
+        clock.advance(limits.progress_grace + Duration::from_secs(1));
+        assert_eq!(incoming.next().await.expect("lay there"), Some(Bytes::from_static(b"ab")));
+        let slow = incoming.next().await;
+        assert!(matches!(slow, Err(Error::Slow { received: 2, .. })), "only once: {slow:?}");
+    }
 
     #[test]
     fn a_pause_the_whole_and_the_speed_each_have_their_limit() {
