@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::street::{House, Server, nem12, path, text};
+use crate::talking::Reply;
 
 /// Segments of 16 MiB, and commits soon after the rows come.
 const SMALL: &str = "[journal]\nsegment_bytes = 16_777_216\n[process]\ncommit_wait_max_ms = 100\n";
@@ -150,6 +151,19 @@ fn a_server_whose_lake_finds_the_disk_full_stops_and_loses_nothing_it_acknowledg
     small.house.verified();
 }
 
+/// Until the server has committed so many rounds.
+fn wait_for_commits(server: &Server, rounds: u64) {
+    let begun = Instant::now();
+    let committed = |reply: Reply| {
+        let named = |line: &str| line.strip_prefix("meterhouse_process_commits_total ")?.parse::<u64>().ok();
+        reply.body.lines().find_map(named)
+    };
+    while server.get("/metrics").and_then(committed).unwrap_or(0) < rounds {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no {rounds} rounds committed");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn a_server_whose_journal_finds_the_disk_full_refuses_and_goes_on_when_there_is_room() {
     let Some(small) = Small::new() else { return };
@@ -160,8 +174,11 @@ fn a_server_whose_journal_finds_the_disk_full_refuses_and_goes_on_when_there_is_
         server.post(&path, "", &vec![number; bytes]).expect("an answer")
     };
     assert_eq!(send(0, 7 << 20).sequence(), Some(1));
+    wait_for_commits(&server, 1);
     small.fill_but(6 << 20);
     assert_eq!(send(1, 7 << 20).sequence(), Some(2));
+    // The large body below takes all that is left for a moment: a commit then would find the lake full.
+    wait_for_commits(&server, 2);
     for (number, bytes) in [(2, 7 << 20), (3, 9 << 20)] {
         let refused = send(number, bytes);
         refused.expect_problem(503, "journal_busy");
