@@ -22,6 +22,7 @@ use parquet::file::writer::SerializedFileWriter;
 use crate::delta::{FileEntry, FileKey};
 use crate::encode::Group;
 use crate::error::{Error, Result};
+use crate::latest::SharedWords;
 use crate::position::Position;
 use crate::rows::{Keys, RowColumns};
 use crate::schema::{GROUP_SHARED, Table, column};
@@ -93,7 +94,7 @@ impl Shelf {
         through: Position,
     ) -> Result<Vec<FileEntry>> {
         let rows = rows.into_iter().map(Waiting::into_runs).collect::<Result<Vec<_>>>()?;
-        let runs: Vec<&Runs> = rows.iter().map(|(rows, _)| rows.runs().expect("are in runs now")).collect();
+        let runs: Vec<&Runs> = rows.iter().map(|(rows, _)| runs_of(rows)).collect();
         let pieces = in_key_order(&runs);
         if table == Table::Readings {
             each_key_once(&pieces, &runs)?;
@@ -103,13 +104,9 @@ impl Shelf {
             let mut file = FileWriter::create(self, table, month)?;
             let mut left = pieces.as_slice();
             while !left.is_empty() {
-                let mut columns = RowColumns::with_capacity(COLUMN_ROWS);
-                while let Some((piece, rest)) = left.split_first().filter(|_| columns.len() < COLUMN_ROWS) {
-                    let words = rows[piece.source as usize].1.read().expect("no holder panics");
-                    columns.push(&runs[piece.source as usize].piece(*piece), &words);
-                    left = rest;
-                }
-                file.write(&columns.finish())?;
+                let (columns, rest) = columns_of(left, &rows);
+                file.write(&columns)?;
+                left = rest;
             }
             entries.push(file.finish(name, through)?);
         }
@@ -277,6 +274,26 @@ pub(crate) fn sorted_by_key(table: Table, batches: &[RecordBatch]) -> Result<Rec
     let mut order: Vec<u32> = (0..count).collect();
     order.sort_by_key(|row| keys.at(*row as usize));
     take_record_batch(&all, &UInt32Array::from(order)).map_err(rows)
+}
+
+fn runs_of(rows: &Waiting) -> &Runs {
+    rows.runs().expect("are in runs now")
+}
+
+/// Columns of the first pieces, and the pieces left. The words are locked once
+/// for as long as they stay the same, and free again behind every block.
+fn columns_of<'p>(pieces: &'p [Piece], rows: &[(Waiting, SharedWords)]) -> (RecordBatch, &'p [Piece]) {
+    let (mut columns, mut left) = (RowColumns::with_capacity(COLUMN_ROWS), pieces);
+    while let Some(first) = left.first().filter(|_| columns.len() < COLUMN_ROWS) {
+        let shared = &rows[first.source as usize].1;
+        let words = shared.read().expect("no holder panics");
+        let alike = |piece: &&Piece| Arc::ptr_eq(shared, &rows[piece.source as usize].1);
+        while let Some(piece) = left.first().filter(alike).filter(|_| columns.len() < COLUMN_ROWS) {
+            columns.push(&runs_of(&rows[piece.source as usize].0).piece(*piece), &words);
+            left = &left[1..];
+        }
+    }
+    (columns.finish(), left)
 }
 
 /// The base has one row per key: two in one commit are a mistake of ours.
