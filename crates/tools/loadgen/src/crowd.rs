@@ -25,7 +25,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
 use self::file::Plan;
-use crate::server::Server;
+use crate::server::{Server, Tested};
 
 /// Descriptors of this tool beside those of the crowd.
 const DESCRIPTORS_APART: u64 = 256;
@@ -34,15 +34,11 @@ const HOMES: u32 = 2_000;
 
 #[derive(clap::Args)]
 pub struct Crowd {
-    /// The binary to put under pressure
-    #[arg(long, default_value = "target/release/meterhouse")]
-    binary: PathBuf,
+    #[command(flatten)]
+    tested: Tested,
     /// Where its data goes; a directory of its own by default, removed at the end
     #[arg(long)]
     dir: Option<PathBuf>,
-    /// Settings of the server
-    #[arg(long)]
-    config: Option<PathBuf>,
     /// Of the large file, about: whole lines; k, m and g are powers of 1024
     #[arg(long, value_parser = bytes, default_value = "2g")]
     file_bytes: u64,
@@ -71,7 +67,7 @@ pub async fn crowd(asked: Crowd) -> anyhow::Result<()> {
     let dir = asked.dir.clone().unwrap_or_else(|| own.path().join("data"));
     let plan = Plan::of(asked.seed, asked.file_bytes);
     let fleet = crate::fleet::encode(asked.seed, HOMES, (asked.rate * asked.seconds).div_ceil(HOMES), asked.batch);
-    let server = Server::start(&asked.binary, &dir, asked.config.as_deref())?;
+    let server = Server::start(&asked.tested, &dir)?;
     let begun = Instant::now();
     let until = tokio::time::Instant::now() + Duration::from_secs(u64::from(asked.seconds));
     let interval = Duration::from_secs_f64(asked.batch as f64 / f64::from(asked.rate));

@@ -18,7 +18,7 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 pub use self::shape::{Shape, Total};
-use crate::server::Server;
+use crate::server::{Server, Tested};
 
 /// The two rectangles of 100 M readings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -36,12 +36,8 @@ pub struct Lake {
     /// Channels × readings of each
     #[arg(long, value_enum)]
     shape: Form,
-    /// The binary to measure
-    #[arg(long, default_value = "target/release/meterhouse")]
-    binary: PathBuf,
-    /// Settings of the server
-    #[arg(long)]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    tested: Tested,
     /// Fewer of them: shorter channels, or fewer
     #[arg(long, default_value_t = 100_000_000)]
     rows: u64,
@@ -86,7 +82,7 @@ fn data(dir: &Path) -> PathBuf {
 /// Fills a new lake; the server that did it goes on.
 async fn made(asked: &Lake, dir: &Path, shape: Shape) -> anyhow::Result<(Server, Value)> {
     ensure!(!data(dir).exists(), "{}: holds a lake already, ask it with --reuse", dir.display());
-    let server = Server::start(&asked.binary, &data(dir), asked.config.as_deref())?;
+    let server = Server::start(&asked.tested, &data(dir))?;
     let empty = server.cost()?;
     let fill = fill::fill(&server, shape).await?;
     measure::check(&server, &shape).await.context("what is stored is not what was sent")?;
@@ -109,7 +105,7 @@ fn found(asked: &Lake, dir: &Path, shape: Shape) -> anyhow::Result<(Server, Valu
     let made: Value = serde_json::from_slice(&std::fs::read(&path).with_context(|| path.display().to_string())?)?;
     let same = made["shape"] == shape.name && made["rows"] == shape.rows() && made["seed"] == asked.seed;
     ensure!(same, "{}: another lake was made here: {made}", path.display());
-    Ok((Server::start(&asked.binary, &data(dir), asked.config.as_deref())?, made))
+    Ok((Server::start(&asked.tested, &data(dir))?, made))
 }
 
 async fn measured(asked: &Lake, dir: &Path, shape: Shape, server: Server, made: Value) -> anyhow::Result<Value> {

@@ -36,7 +36,7 @@ use serde_json::json;
 
 use crate::fleet::Sent;
 use crate::load::Pace;
-use crate::server::{Cost, Server};
+use crate::server::{Cost, Server, Tested};
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -66,15 +66,11 @@ enum Mode {
 
 #[derive(clap::Args)]
 struct Hdm {
-    /// The binary to measure
-    #[arg(long, default_value = "target/release/meterhouse")]
-    binary: PathBuf,
+    #[command(flatten)]
+    tested: Tested,
     /// Where its data goes; a directory of its own by default, removed at the end
     #[arg(long)]
     dir: Option<PathBuf>,
-    /// Settings of the server
-    #[arg(long)]
-    config: Option<PathBuf>,
     #[arg(long, value_enum, default_value_t = Mode::Gateway)]
     mode: Mode,
     #[arg(long, default_value_t = 20_000)]
@@ -112,7 +108,7 @@ async fn hdm(asked: Hdm) -> anyhow::Result<()> {
     let dir = asked.dir.clone().unwrap_or_else(|| own.path().join("data"));
     let batch = if asked.mode == Mode::Gateway { asked.batch } else { 1 };
     let fleet = fleet::encode(asked.seed, asked.homes, asked.minutes, batch);
-    let server = Server::start(&asked.binary, &dir, asked.config.as_deref())?;
+    let server = Server::start(&asked.tested, &dir)?;
     let before = server.cost()?;
     let begun = Instant::now();
     let pace = match asked.mode {

@@ -9,6 +9,17 @@ use anyhow::{Context, bail, ensure};
 
 use crate::line::Line;
 
+/// What is measured, and how it is set.
+#[derive(clap::Args)]
+pub struct Tested {
+    /// The binary to measure
+    #[arg(long, default_value = "target/release/meterhouse")]
+    binary: PathBuf,
+    /// Settings of the server
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
 /// What the server used up since its start.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
@@ -26,16 +37,17 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(binary: &Path, dir: &Path, config: Option<&Path>) -> anyhow::Result<Server> {
-        let made = command(binary, dir, config).args(["token", "create", "--scopes", "read,write"]).output();
-        let made = made.with_context(|| format!("{}: build it first", binary.display()))?;
+    pub fn start(tested: &Tested, dir: &Path) -> anyhow::Result<Server> {
+        let made = tested.command(dir).args(["token", "create", "--scopes", "read,write"]).output();
+        let made = made.with_context(|| format!("{}: build it first", tested.binary.display()))?;
         ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        Server::start_with(binary, dir, config, String::from_utf8(made.stdout)?.trim().to_owned())
+        Server::start_with(tested, dir, String::from_utf8(made.stdout)?.trim().to_owned())
     }
 
     /// The same with a token that was made before.
-    pub fn start_with(binary: &Path, dir: &Path, config: Option<&Path>, token: String) -> anyhow::Result<Server> {
-        let mut child = command(binary, dir, config)
+    pub fn start_with(tested: &Tested, dir: &Path, token: String) -> anyhow::Result<Server> {
+        let mut child = tested
+            .command(dir)
             .args(["serve", "--listen", "127.0.0.1:0"])
             .env("RUST_LOG", "info")
             .stderr(Stdio::piped())
@@ -134,13 +146,15 @@ impl Drop for Server {
     }
 }
 
-fn command(binary: &Path, dir: &Path, config: Option<&Path>) -> Command {
-    let mut command = Command::new(binary);
-    command.arg("--data-dir").arg(dir);
-    if let Some(config) = config {
-        command.arg("--config").arg(config);
+impl Tested {
+    fn command(&self, dir: &Path) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.arg("--data-dir").arg(dir);
+        if let Some(config) = &self.config {
+            command.arg("--config").arg(config);
+        }
+        command
     }
-    command
 }
 
 fn bytes_below(path: &Path) -> anyhow::Result<u64> {

@@ -26,7 +26,7 @@ pub async fn restarts(mut server: Server, asked: &Lake, data: &Path, runs: usize
             server.kill()?;
         }
         let begun = Instant::now();
-        server = Server::start_with(&asked.binary, data, asked.config.as_deref(), token)?;
+        server = Server::start_with(&asked.tested, data, token)?;
         ready(&server, begun).await?;
         if turn < runs { &mut starts } else { &mut after_kill }.push(begun.elapsed());
     }
