@@ -11,8 +11,7 @@ use meter::{Decimal, Event, Reading, Refusal, Sink, Timestamp};
 use parse::export::{Line, write_header};
 use parse::{Format, Limits};
 
-use crate::exit;
-use crate::exit::Usage;
+use crate::exit::{self, Usage};
 use crate::import::name_of;
 
 const BUFFER_BYTES: usize = 1 << 20;

@@ -51,7 +51,7 @@ pub enum Error {
     #[error(transparent)]
     Format(#[from] UnknownFormat),
     #[error(
-        "the registry holds {PROFILES_MAX} versions of profiles of this tenant, or {PROFILES_BYTES_MAX} bytes of all, its limit"
+        "the registry holds {PROFILES_MAX} versions of profiles of this tenant, or {PROFILES_BYTES_MAX} bytes of all, its limit; use one that is there"
     )]
     ProfilesFull,
     #[error("all id blocks are leased")]

@@ -1,9 +1,10 @@
 //! The registry: tenants, the tokens that let someone in, the profiles by which
 //! their files are read, and the id blocks that have been handed out.
 //!
-//! Promise: a version of a profile never changes and is never removed; an id block is never handed out twice, whatever crashes; of a token
-//! only its SHA-256 is stored; a change that returned survives power loss; and
-//! one byte flipped in a registry at rest is found and named.
+//! Promise: a version of a profile never changes and is never removed; an id
+//! block is never handed out twice, whatever crashes; of a token only its SHA-256
+//! is stored; a change that returned survives power loss; and one byte flipped in
+//! a registry at rest is found and named.
 //!
 //! Calls block (as on `host::Disk`): an async role calls them off its runtime,
 //! except [`Authenticator::cached`], which only looks into memory.

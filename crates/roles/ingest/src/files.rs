@@ -12,7 +12,6 @@ use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use journal::{Archive, Content, RECORD_BYTES_MAX, Stored};
 use meter::TenantId;
-
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;

@@ -103,6 +103,15 @@ fn row_of(said: &Said, sequence: u64, words: &mut Words) -> Row {
     }
 }
 
+/// A measured half-hour in kWh with three decimals.
+fn half_hour(channel: i64, slot: i64, value: i64, words: &mut Words) -> Row {
+    let (unit, quality) = ("kWh", "A");
+    let said = Said { channel, slot, message: BEGIN, issued: BEGIN, value, trailing_zero: false, unit, quality };
+    let mut row = row_of(&said, 1, words);
+    (row.key.tenant, row.value) = (TenantId(1), Decimal::new(value, 3));
+    row
+}
+
 /// A row, for tests that need no more than one.
 pub(crate) fn any_row() -> Row {
     let said =

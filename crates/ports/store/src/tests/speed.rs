@@ -19,19 +19,7 @@ fn rows_of(channel: i64, slots: std::ops::Range<i64>, words: &mut Words, chance:
         let hour = slot % 48;
         let base = if (14..46).contains(&hour) { 220 } else { 60 };
         let value = base + i64::try_from(chance.below(180)).expect("small") + if hour == 37 { 900 } else { 0 };
-        let said = Said {
-            channel,
-            slot,
-            message: BEGIN,
-            issued: BEGIN,
-            value,
-            trailing_zero: false,
-            unit: "kWh",
-            quality: "A",
-        };
-        let mut row = row_of(&said, 1, words);
-        row.key.tenant = TenantId(1);
-        row.value = Decimal::new(value, 3);
+        let row = half_hour(channel, slot, value, words);
         rows.push(row);
     }
     rows

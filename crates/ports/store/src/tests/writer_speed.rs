@@ -25,19 +25,7 @@ fn half_hours(channels: i64, slots: i64, words: &mut Words) -> RecordBatch {
             // The sum of two even draws, thinned: skewed as use is.
             let drawn = [chance.below(600), chance.below(1_000)].map(|v| i64::try_from(v).expect("small"));
             let value = drawn[0] * drawn[1] / 1_000 + drawn[0] / 4;
-            let said = Said {
-                channel,
-                slot,
-                message: BEGIN,
-                issued: BEGIN,
-                value,
-                trailing_zero: false,
-                unit: "kWh",
-                quality: "A",
-            };
-            let mut row = row_of(&said, 1, words);
-            row.key.tenant = TenantId(1);
-            row.value = Decimal::new(value, 3);
+            let mut row = half_hour(channel, slot, value, words);
             row.device = DeviceId(channel / 2);
             rows.push(row);
         }
