@@ -2,92 +2,39 @@
 //!
 //! Promise: every row of the sources once, in key order, in pieces as long as can
 //! be. Rows of equal keys come in the order of their sources, and within one in
-//! the order they have there; each is a piece of its own. Where the sources are
-//! sorted they are merged, at the price of a comparison or two a run; else sorted.
-
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+//! the order they have there; each is a piece of its own.
+//!
+//! Runs are ordered by their channels digit by digit, some thousands at a time, so
+//! that it costs the same however many sources they come from.
 
 use crate::runs::{Piece, Runs};
-use crate::{Row, RowKey};
+use crate::{Row, RowKey, Run};
+
+/// Runs ordered at a time where the sources allow it: 128 KiB, and as much again
+/// beside them, stay near the processor.
+const WINDOW_RUNS: usize = 4 << 10;
+/// Of one source at least, so that many sources make few windows.
+const SHARE_MIN: usize = 16;
+/// Fewer than these are compared rather than counted by their digits.
+const COUNTED_MIN: usize = 64;
 
 /// See the module.
 pub fn in_key_order(sources: &[&Runs]) -> Vec<Piece> {
-    if sources.iter().all(|source| source.is_sorted()) { merged(sources) } else { sorted(sources) }
-}
-
-/// A source on its way through a merge, by what comes next of it.
-struct Next {
-    key: RowKey,
-    piece: Piece,
-}
-
-fn merged(sources: &[&Runs]) -> Vec<Piece> {
-    let mut pieces = Vec::with_capacity(sources.iter().map(|source| source.run_count()).sum());
-    let firsts = (0..).zip(sources).filter_map(|(number, source)| source.piece_at(number, 0));
-    let of = |piece: Piece| Reverse(Next { key: run_of(sources, piece).first_key(), piece });
-    let mut waiting: BinaryHeap<Reverse<Next>> = firsts.map(of).collect();
-    let mut last = None;
-    while let Some(Reverse(Next { mut key, mut piece })) = waiting.pop() {
-        let limit = waiting.peek().map(|Reverse(next)| (next.key, next.piece.source));
-        // One source as long as it goes before the others.
-        loop {
-            let taken = taken(sources, piece, key, limit, last);
-            pieces.push(piece.part(0, taken));
-            last = Some(run_of(sources, piece.part(taken - 1, 1)).first_key());
-            let left = if taken < piece.len() {
-                Some(piece.part(taken, piece.len() - taken))
-            } else {
-                sources[piece.source as usize].piece_at(piece.source, piece.run as usize + 1)
-            };
-            let Some(next) = left else { break };
-            (piece, key) = (next, run_of(sources, next).first_key());
-            if limit.is_some_and(|limit| (key, piece.source) > limit) {
-                waiting.push(Reverse(Next { key, piece }));
-                break;
-            }
+    let count = sources.iter().map(|source| source.run_count()).sum();
+    let mut ordered = Ordered { sources, pieces: Vec::with_capacity(count) };
+    if sources.iter().all(|source| source.is_sorted()) {
+        ordered.windows();
+    } else {
+        let mut places = Vec::with_capacity(count);
+        for (number, source) in (0..).zip(sources) {
+            places.extend((0..source.run_count()).map(|run| Place::of(number, source, run)));
         }
+        ordered.push_all(&mut places);
     }
-    pieces
+    ordered.pieces
 }
 
-/// How many rows of a piece go before what others have: at least one.
-fn taken(sources: &[&Runs], piece: Piece, key: RowKey, limit: Option<(RowKey, u32)>, last: Option<RowKey>) -> usize {
-    let limit = limit.map(|(key, _)| key);
-    if piece.len() == 1 || limit == Some(key) || last == Some(key) {
-        return 1;
-    }
-    let run = run_of(sources, piece);
-    match limit {
-        Some(limit) if run.last_key() >= limit => {
-            let before = |start: &i64| RowKey { start: crate::Timestamp(*start), ..key } < limit;
-            run.starts().partition_point(before)
-        }
-        _ => piece.len(),
-    }
-}
-
-impl Ord for Next {
-    fn cmp(&self, other: &Next) -> Ordering {
-        (self.key, self.piece.source).cmp(&(other.key, other.piece.source))
-    }
-}
-
-impl PartialOrd for Next {
-    fn partial_cmp(&self, other: &Next) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Eq for Next {}
-
-impl PartialEq for Next {
-    fn eq(&self, other: &Next) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-/// A run while it is sorted: 32 bytes, half of what its key and its piece take.
+/// A run while it is ordered: a quarter of what its first row takes.
 #[derive(Clone, Copy)]
 struct Place {
     channel: i64,
@@ -95,59 +42,136 @@ struct Place {
     tenant: i32,
     source: u32,
     run: u32,
+    len: u32,
 }
 
 const _: () = assert!(size_of::<Place>() == 32);
 
-fn sorted(sources: &[&Runs]) -> Vec<Piece> {
-    let mut places = Vec::with_capacity(sources.iter().map(|source| source.run_count()).sum());
-    for (source, runs) in (0_u32..).zip(sources) {
-        let place = |(run, row): (u32, &Row)| {
-            let key = &row.key;
-            Place { channel: key.channel.0, start: key.start.0, tenant: key.tenant.0, source, run }
-        };
-        places.extend((0_u32..).zip(runs.firsts()).map(place));
+impl Place {
+    fn of(number: u32, source: &Runs, run: usize) -> Place {
+        let (Row { key, .. }, len) = source.head_at(run);
+        let run = u32::try_from(run).expect("fewer than 2^32 rows");
+        Place { channel: key.channel.0, start: key.start.0, tenant: key.tenant.0, source: number, run, len }
     }
-    let piece = |place: &Place| {
-        let piece = sources[place.source as usize].piece_at(place.source, place.run as usize);
-        piece.expect("was there a moment ago")
-    };
-    let span = |place: &Place| run_of(sources, piece(place)).like().key.span;
-    places.sort_unstable_by(|a, b| {
-        let known = (a.tenant, a.channel, a.start).cmp(&(b.tenant, b.channel, b.start));
-        known.then_with(|| span(a).cmp(&span(b))).then_with(|| (a.source, a.run).cmp(&(b.source, b.run)))
-    });
-    let mut pieces = Vec::with_capacity(places.len());
-    let (mut from, mut last) = (0, RowKey::default());
-    for (at, place) in places.iter().enumerate() {
-        let run = run_of(sources, piece(place));
-        if at > from && run.first_key() > last {
-            row_by_row(&places[from..at], piece, sources, &mut pieces);
-            from = at;
-        }
-        last = if at == from { run.last_key() } else { last.max(run.last_key()) };
+
+    fn channel(&self) -> (i32, i64) {
+        (self.tenant, self.channel)
     }
-    row_by_row(&places[from..], piece, sources, &mut pieces);
-    pieces
+
+    fn piece(&self) -> Piece {
+        Piece { source: self.source, run: self.run, from: 0, len: self.len }
+    }
 }
 
-/// Runs that reach into each other; one alone stays as it is.
-fn row_by_row(places: &[Place], piece: impl Fn(&Place) -> Piece, sources: &[&Runs], pieces: &mut Vec<Piece>) {
-    if let [only] = places {
-        pieces.push(piece(only));
+struct Ordered<'a> {
+    sources: &'a [&'a Runs],
+    pieces: Vec<Piece>,
+}
+
+impl Ordered<'_> {
+    /// Sorted sources: some channels of all of them after the other.
+    fn windows(&mut self) {
+        let mut places = Vec::with_capacity(WINDOW_RUNS);
+        let mut left: Vec<Left<'_>> = (0..).zip(self.sources).filter_map(|(n, source)| Left::of(n, source)).collect();
+        while !left.is_empty() {
+            let share = (WINDOW_RUNS / left.len()).max(SHARE_MIN);
+            let until = left.iter().filter_map(|source| source.channel_after(share)).min();
+            left.retain_mut(|source| source.take(until, &mut places));
+            self.push_all(&mut places);
+            places.clear();
+        }
+    }
+
+    /// All runs of some channels; of runs of one channel those of the first source first.
+    fn push_all(&mut self, places: &mut [Place]) {
+        if !places.is_sorted_by(|a, b| (a.channel(), a.start) < (b.channel(), b.start)) {
+            by_channel(places);
+        }
+        for channel in places.chunk_by_mut(|a, b| a.channel() == b.channel()) {
+            if !channel.is_sorted_by(|a, b| a.start < b.start) {
+                channel.sort_by_key(|place| (place.start, self.run(place.piece()).like().key.span));
+            }
+            self.push_channel(channel);
+        }
+    }
+
+    /// Runs of one channel by their first keys.
+    fn push_channel(&mut self, places: &[Place]) {
+        let (mut from, mut last) = (0, None);
+        for (at, place) in places.iter().enumerate() {
+            if at > from && self.run(place.piece()).first_key() > last.expect("of the one before") {
+                self.push_apart(&places[from..at]);
+                (from, last) = (at, None);
+            }
+            if at + 1 < places.len() {
+                last = last.max(Some(self.run(place.piece()).last_key()));
+            }
+        }
+        self.push_apart(&places[from..]);
+    }
+
+    /// Runs that reach into each other, row by row; one alone stays as it is.
+    fn push_apart(&mut self, places: &[Place]) {
+        if let [only] = places {
+            self.pieces.push(only.piece());
+            return;
+        }
+        let mut rows: Vec<(RowKey, Piece)> = Vec::new();
+        for piece in places.iter().map(Place::piece) {
+            let run = self.run(piece);
+            rows.extend((0..run.len()).map(|at| (run.part(at, 1).first_key(), piece.part(at, 1))));
+        }
+        rows.sort_by_key(|(key, piece)| (*key, piece.source, piece.run, piece.from));
+        self.pieces.extend(rows.into_iter().map(|(_, piece)| piece));
+    }
+
+    fn run(&self, piece: Piece) -> Run<'_> {
+        self.sources[piece.source as usize].piece(piece)
+    }
+}
+
+/// What is left of a sorted source: at least one run.
+struct Left<'a> {
+    number: u32,
+    source: &'a Runs,
+    next: usize,
+}
+
+impl<'a> Left<'a> {
+    fn of(number: u32, source: &'a Runs) -> Option<Left<'a>> {
+        (!source.is_empty()).then_some(Left { number, source, next: 0 })
+    }
+
+    /// The channel that so many more runs end in, if there are more than these.
+    fn channel_after(&self, runs: usize) -> Option<(i32, i64)> {
+        let last = self.next + runs - 1;
+        (last + 1 < self.source.run_count()).then(|| Place::of(self.number, self.source, last).channel())
+    }
+
+    /// Takes what goes up to a channel, or all; whether something is left.
+    fn take(&mut self, until: Option<(i32, i64)>, places: &mut Vec<Place>) -> bool {
+        while self.next < self.source.run_count() {
+            let place = Place::of(self.number, self.source, self.next);
+            if until.is_some_and(|until| place.channel() > until) {
+                return true;
+            }
+            places.push(place);
+            self.next += 1;
+        }
+        false
+    }
+}
+
+/// Those of one channel keep their order.
+fn by_channel(places: &mut [Place]) {
+    if places.len() < COUNTED_MIN {
+        places.sort_by_key(Place::channel);
         return;
     }
-    let mut rows = Vec::new();
-    for piece in places.iter().map(piece) {
-        let run = run_of(sources, piece);
-        rows.extend((0..run.len()).map(|at| (run.part(at, 1).first_key(), piece.part(at, 1))));
+    radsort::sort_by_key(places, |place| place.channel);
+    if places.iter().any(|place| place.tenant != places[0].tenant) {
+        radsort::sort_by_key(places, |place| place.tenant);
     }
-    rows.sort_by_key(|(key, piece)| (*key, piece.source, piece.run, piece.from));
-    pieces.extend(rows.into_iter().map(|(_, piece)| piece));
-}
-
-fn run_of<'a>(sources: &[&'a Runs], piece: Piece) -> crate::Run<'a> {
-    sources[piece.source as usize].piece(piece)
 }
 
 #[cfg(test)]
@@ -162,10 +186,11 @@ mod tests {
         let pieces = in_key_order(&refs);
         let mut plain: Vec<Row> = sources.concat();
         plain.sort_by_key(|row| row.key);
-        let ordered = pieces.iter().flat_map(|piece| run_of(&refs, *piece).rows());
+        let of = |piece: &Piece| refs[piece.source as usize].piece(*piece);
+        let ordered = pieces.iter().flat_map(|piece| of(piece).rows());
         prop_assert_eq!(told(ordered), told(plain));
         for piece in pieces.iter().filter(|piece| piece.len() > 1) {
-            let run = run_of(&refs, *piece);
+            let run = of(piece);
             let inside = |key: &RowKey| (run.first_key()..=run.last_key()).contains(key);
             prop_assert_eq!(sources.iter().flatten().filter(|row| inside(&row.key)).count(), piece.len());
         }
@@ -186,6 +211,33 @@ mod tests {
                 rows
             };
             check(&sources.into_iter().map(sorted).collect::<Vec<_>>())?;
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// More runs than a window has, of several tenants.
+        #[test]
+        fn many_channels_are_ordered_as_few_are(
+            told in proptest::collection::vec(
+                (any::<bool>(), proptest::collection::vec((0_i32..3, -9_i64..4_000, 0_i64..5), 0..3_000)), 0..9,
+            ),
+        ) {
+            let sources = told.into_iter().map(|(sorted, keys)| {
+                let of = |(tenant, channel, start): (i32, i64, i64)| {
+                    let mut row = crate::runs::tests::row(channel, start * 7, 7, start, 0);
+                    row.key.tenant = crate::TenantId(tenant);
+                    row
+                };
+                let mut rows: Vec<Row> = keys.into_iter().map(of).collect();
+                if sorted {
+                    rows.sort_by_key(|row| row.key);
+                    rows.dedup_by_key(|row| row.key);
+                }
+                rows
+            });
+            check(&sources.collect::<Vec<_>>())?;
         }
     }
 }

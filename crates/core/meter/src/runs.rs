@@ -156,20 +156,15 @@ impl Runs {
         self.run(&self.heads[piece.run as usize]).part(piece.from as usize, piece.len as usize)
     }
 
-    /// The run at a place, as a piece; `source` is what these are called.
-    pub(crate) fn piece_at(&self, source: u32, run: usize) -> Option<Piece> {
-        let head = self.heads.get(run)?;
-        Some(Piece { source, run: u32::try_from(run).expect("fewer than 2^32 rows"), from: 0, len: head.len })
+    /// The first row of the run at a place, and how many rows it has.
+    pub(crate) fn head_at(&self, place: usize) -> (&Row, u32) {
+        let head = &self.heads[place];
+        (&head.first, head.len)
     }
 
     /// Whether every row comes after the one before it.
     pub(crate) fn is_sorted(&self) -> bool {
         !self.unsorted
-    }
-
-    /// The first row of each run.
-    pub(crate) fn firsts(&self) -> impl ExactSizeIterator<Item = &Row> {
-        self.heads.iter().map(|head| &head.first)
     }
 
     fn run<'a>(&'a self, head: &'a Head) -> Run<'a> {
