@@ -27,7 +27,7 @@ pub mod json;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Summary, check, looks_like};
+pub use check::{Checked, Summary, check, looks_like};
 pub use limits::{AHEAD_MAX, COUNT_MAX, EARLIEST, Limits, STREAMS_MAX, TEXT_BYTES_MAX};
 pub use read::{Tally, read};
 pub(crate) use streams::canonical as quality_rank;

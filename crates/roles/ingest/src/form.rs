@@ -2,9 +2,10 @@
 //! unreadable as a whole, and how much of one can be read.
 
 use axum::http::{HeaderMap, header};
+use bytes::Bytes;
 use meter::Timestamp;
-use parse::protobuf::{self, Limits};
-use parse::{Format, json};
+use parse::protobuf::Checked;
+use parse::{Format, Limits, json};
 
 use crate::receipt::Listing;
 use crate::{Error, Result};
@@ -58,13 +59,13 @@ impl Form {
     }
 
     /// Makes sure that a body, which is not empty, can be read as a whole.
-    pub(crate) fn check(self, body: &[u8]) -> Result<()> {
+    pub(crate) fn check(self, body: Bytes) -> Result<Readable> {
         match self {
-            Form::Protobuf => drop(protobuf::check(body)?),
-            Form::Json => drop(json::check(body)?),
-            Form::Line { .. } => self.check_lines(body)?,
+            Form::Protobuf => return Ok(Readable::Request(Checked::new(body)?)),
+            Form::Json => drop(json::check(&body)?),
+            Form::Line { .. } => self.check_lines(&body)?,
         }
-        Ok(())
+        Ok(Readable::Text(self, body))
     }
 
     /// A word in another encoding costs its line, as process reads it; bytes of
@@ -74,23 +75,43 @@ impl Form {
             return Err(Error::Empty);
         }
         let Err(error) = std::str::from_utf8(body) else { return Ok(()) };
-        if self.list(body, Limits::received_at(LATE))?.is_nothing() {
+        if self.list_lines(body, Limits::received_at(LATE))?.is_nothing() {
             return Err(Error::NotText { byte: error.valid_up_to() as u64 });
         }
         Ok(())
     }
 
-    /// Reads a body as `process` will, and keeps what is refused.
-    pub(crate) fn list(self, body: &[u8], limits: Limits) -> Result<Listing> {
+    fn list_lines(self, body: &[u8], limits: Limits) -> Result<Listing> {
+        let mut listing = Listing::default();
+        let read = parse::read(self.format(), body, limits, &mut listing);
+        read.map_err(|error| Error::Task(error.to_string()))?;
+        Ok(listing)
+    }
+}
+
+/// A body that can be read as a whole.
+pub(crate) enum Readable {
+    /// Protobuf.
+    Request(Checked<Bytes>),
+    /// JSON or lines.
+    Text(Form, Bytes),
+}
+
+impl Readable {
+    pub(crate) fn bytes(&self) -> &Bytes {
+        match self {
+            Readable::Request(checked) => checked.body(),
+            Readable::Text(_, bytes) => bytes,
+        }
+    }
+
+    /// Reads it as `process` will, and keeps what is refused.
+    pub(crate) fn list(&self, limits: Limits) -> Result<Listing> {
         let mut listing = Listing::default();
         let tally = match self {
-            Form::Protobuf => protobuf::read(body, limits, &mut listing)?,
-            Form::Json => json::read(body, limits, &mut listing)?,
-            Form::Line { .. } => {
-                let read = parse::read(self.format(), body, limits, &mut listing);
-                read.map_err(|error| Error::Task(error.to_string()))?;
-                return Ok(listing);
-            }
+            Readable::Request(checked) => checked.read(limits, &mut listing),
+            Readable::Text(form @ Form::Line { .. }, bytes) => return form.list_lines(bytes, limits),
+            Readable::Text(_, bytes) => json::read(bytes, limits, &mut listing)?,
         };
         // A container refused as a whole counts all of its own.
         (listing.accepted, listing.refused_total) = (tally.readings, tally.refused);

@@ -14,7 +14,7 @@ use crate::admission::Permit;
 use crate::body::{Incoming, declared_bytes};
 use crate::expand::Encoding;
 use crate::files::archive_whole;
-use crate::form::Form;
+use crate::form::{Form, Readable};
 use crate::intake::{Intake, Label};
 use crate::limits::INLINE_BYTES_MAX;
 use crate::receipt::Receipt;
@@ -70,13 +70,15 @@ pub(crate) async fn take_in(
     intake.metrics().received(sent.len() as u64);
     let (readable, permit) = understand(sent, form, encoding, limits.expanded_bytes_max, permit).await?;
     let label = Label::of_http(tenant, form.format().name().to_owned(), String::new());
-    let content = match readable.len() <= RECORD_BYTES_MAX {
-        true => Content::Bytes(readable.clone()),
-        false => archive_whole(intake, readable.clone()).await?,
+    let bytes = readable.bytes().clone();
+    let size = bytes.len();
+    let content = match size <= RECORD_BYTES_MAX {
+        true => Content::Bytes(bytes),
+        false => archive_whole(intake, bytes).await?,
     };
     let appended = intake.append(label, content).await?;
-    let receipt = inline_or_apart(readable.len(), move || {
-        let listing = form.list(&readable, Limits::received_at(appended.received_at))?;
+    let receipt = inline_or_apart(size, move || {
+        let listing = readable.list(Limits::received_at(appended.received_at))?;
         drop(permit);
         Ok::<_, Error>(Receipt::new(&appended, listing))
     });
@@ -109,14 +111,10 @@ async fn understand(
     encoding: Encoding,
     bytes_max: u64,
     mut permit: Permit,
-) -> Result<(Bytes, Permit)> {
+) -> Result<(Readable, Permit)> {
     if encoding == Encoding::Identity {
         let size = sent.len();
-        return inline_or_apart(size, move || {
-            form.check(&sent)?;
-            Ok((sent, permit))
-        })
-        .await?;
+        return inline_or_apart(size, move || Ok((form.check(sent)?, permit))).await?;
     }
     // A short body can become a long one: never on the runtime.
     let work = move || {
@@ -125,8 +123,7 @@ async fn understand(
         if expanded.is_empty() {
             return Err(Error::Empty);
         }
-        form.check(&expanded)?;
-        Ok((Bytes::from(expanded), permit))
+        Ok((form.check(Bytes::from(expanded))?, permit))
     };
     tokio::task::spawn_blocking(work).await.map_err(|error| Error::Task(error.to_string()))?
 }

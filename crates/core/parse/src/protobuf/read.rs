@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use meter::{Message, Place, Reading, Refusal, Sink};
 
-use super::check::check;
+use super::check::Checked;
 use super::container::{Container, Header};
 use super::fault::Fault;
 use super::limits::Limits;
@@ -27,7 +27,17 @@ pub struct Tally {
 /// Reads a body into `sink`. If the envelope cannot be read, nothing has been
 /// emitted. The sink is asked between containers whether it wants more.
 pub fn read(body: &[u8], limits: Limits, sink: &mut dyn Sink) -> Result<Tally, EnvelopeError> {
-    check(body)?;
+    Ok(Checked::new(body)?.read(limits, sink))
+}
+
+impl<B: AsRef<[u8]>> Checked<B> {
+    /// Reads it into `sink`, which is asked between containers whether it wants more.
+    pub fn read(&self, limits: Limits, sink: &mut dyn Sink) -> Tally {
+        read_checked(self.body().as_ref(), limits, sink).expect("an envelope that was checked can be read")
+    }
+}
+
+fn read_checked(body: &[u8], limits: Limits, sink: &mut dyn Sink) -> Step<Tally> {
     let mut shared = Streams::default();
     let mut message = Cursor::new(body);
     let mut context = DefaultHasher::new();

@@ -106,6 +106,18 @@ impl Layout {
         (found != 15).then_some(found)
     }
 
+    /// The tags, one bit each, of fields this version knows to be whole numbers.
+    pub(super) const fn varint_tags(&self) -> u128 {
+        let (mut tags, mut place) = (0, 0);
+        while place < self.fields.len() {
+            if self.fields[place].1.wire_type() == VARINT {
+                tags |= 1 << (((place as u32 + 1) << 3) | VARINT);
+            }
+            place += 1;
+        }
+        tags
+    }
+
     /// The shape of a field this version knows.
     pub(super) fn shape(&self, number: u32) -> Option<Shape> {
         let place = usize::try_from(number).ok()?.checked_sub(1)?;
