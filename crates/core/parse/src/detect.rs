@@ -86,18 +86,32 @@ pub fn read_file(
         Format::Csv(mapping) => csv::csv(&mapping, file_name, input, limits, sink)?,
         Format::Line(mapping) => line::line(&mapping, input, limits, sink)?,
         Format::Nem12 | Format::Nem13 => nem::nem(input, limits, sink)?,
-        Format::Protobuf => drop(protobuf::read(&whole(&mut input)?, limits, sink)?),
-        Format::Json => drop(json::read(&whole(&mut input)?, limits, sink)?),
+        Format::Protobuf | Format::Json => read_held(format, file_name, &whole(&mut input)?, limits, sink)?,
     }
     Ok(())
 }
 
-fn whole(input: &mut impl BufRead) -> Result<Vec<u8>, Error> {
+/// As [`read_file`], of a body that is in memory as a whole.
+pub fn read_held(
+    format: Format,
+    file_name: &str,
+    body: &[u8],
+    limits: Limits,
+    sink: &mut dyn Sink,
+) -> Result<(), Error> {
+    match format {
+        Format::Protobuf | Format::Json if body.len() as u64 > REQUEST_BYTES_MAX => return Err(Error::TooLarge),
+        Format::Protobuf => drop(protobuf::read(body, limits, sink)?),
+        Format::Json => drop(json::read(body, limits, sink)?),
+        format => read_file(format, file_name, body, limits, sink)?,
+    }
+    Ok(())
+}
+
+/// All of it, or one byte more than a request may have.
+fn whole(input: &mut impl BufRead) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     input.take(REQUEST_BYTES_MAX + 1).read_to_end(&mut body)?;
-    if body.len() as u64 > REQUEST_BYTES_MAX {
-        return Err(Error::TooLarge);
-    }
     Ok(body)
 }
 

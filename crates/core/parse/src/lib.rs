@@ -16,6 +16,8 @@ pub mod line;
 mod detect;
 pub mod export;
 
-pub use detect::{Error, Format, HEAD_BYTES, REQUEST_BYTES_MAX, UnknownFormat, Unrecognised, read, read_file};
+pub use detect::{
+    Error, Format, HEAD_BYTES, REQUEST_BYTES_MAX, UnknownFormat, Unrecognised, read, read_file, read_held,
+};
 pub use protobuf::Limits;
 pub use protobuf::json;

@@ -3,7 +3,7 @@
 //! Promise: records go through in order, and what waits between the stages is
 //! bounded: a slow lake slows the reading, never fills the memory.
 
-use std::io::{BufRead, BufReader, Cursor};
+use std::io::{BufRead, BufReader};
 use std::sync::Arc;
 
 use journal::{Archive, Content, Journal, Record};
@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::chunk::{CHUNK_ITEMS, Chunk, Source};
-use crate::understand::{Chunks, Understander};
+use crate::understand::{Chunks, Input, Understander};
 use crate::{Error, Until};
 
 /// Bytes of records read at a time.
@@ -113,17 +113,17 @@ fn understand(
     Ok(())
 }
 
-fn open(record: Record, archive: &Archive) -> Result<(Source, Box<dyn BufRead>), Error> {
+fn open(record: Record, archive: &Archive) -> Result<(Source, Input<impl BufRead>), Error> {
     let body = record.body;
-    let (sha256, size, input): (_, _, Box<dyn BufRead>) = match body.content {
+    let (sha256, size, input) = match body.content {
         Content::Archived { sha256, size } => {
             let file = archive.reader(&sha256)?;
-            (Some(sha256), size, Box::new(BufReader::with_capacity(ARCHIVE_BUFFER_BYTES, file)))
+            (Some(sha256), size, Input::Streamed(BufReader::with_capacity(ARCHIVE_BUFFER_BYTES, file)))
         }
         Content::Bytes(bytes) => {
             let is_file = Source::is_of_file(body.door.code() as i8, &body.object);
             let sha256 = is_file.then(|| Sha256::digest(&bytes).into());
-            (sha256, bytes.len() as u64, Box::new(Cursor::new(bytes)))
+            (sha256, bytes.len() as u64, Input::Held(bytes))
         }
     };
     let source = Source {

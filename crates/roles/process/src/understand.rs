@@ -3,6 +3,7 @@
 //! Promise: the same record always gives the same chunks; whatever is in it
 //! that is not understood comes out as a refusal, with its place.
 
+use bytes::Bytes;
 use meter::{
     ChannelId, DeviceId, Event, Flags, Identity, Kind, Message, Months, Place, Reading, Refusal, Row, RowKey, Runs,
     Sequence, Sink, TenantId, same_word,
@@ -80,6 +81,24 @@ struct Unread {
     excerpt: Vec<u8>,
 }
 
+/// A record's bytes.
+pub enum Input<R> {
+    /// In memory.
+    Held(Bytes),
+    /// As they come off the disk.
+    Streamed(R),
+}
+
+impl<R: BufRead> Input<R> {
+    /// Its beginning.
+    fn head(&mut self) -> std::io::Result<&[u8]> {
+        match self {
+            Input::Held(bytes) => Ok(bytes),
+            Input::Streamed(input) => input.fill_buf(),
+        }
+    }
+}
+
 /// Where finished chunks go; an error there ends the record.
 pub trait Chunks {
     fn take(&mut self, chunk: Chunk) -> Result<(), Error>;
@@ -99,7 +118,12 @@ pub struct Understander {
 
 impl Understander {
     /// Reads one record's `input` to its end and hands its chunks on.
-    pub fn record(&mut self, mut source: Source, mut input: impl BufRead, out: &mut impl Chunks) -> Result<(), Error> {
+    pub fn record(
+        &mut self,
+        mut source: Source,
+        mut input: Input<impl BufRead>,
+        out: &mut impl Chunks,
+    ) -> Result<(), Error> {
         let format = self.format(&source, &mut input)?;
         if let Ok(format) = &format {
             source.format = format.name().into();
@@ -124,7 +148,7 @@ impl Understander {
         collector.finish()
     }
 
-    fn format(&self, source: &Source, input: &mut impl BufRead) -> Result<Result<Format, Unread>, Error> {
+    fn format(&self, source: &Source, input: &mut Input<impl BufRead>) -> Result<Result<Format, Unread>, Error> {
         match (self.formats)(source.tenant, &source.format) {
             Ok(Some(format)) => return Ok(Ok(format)),
             Ok(None) => {}
@@ -135,7 +159,7 @@ impl Understander {
             // What the registry cannot say now it may say later: no answer is no refusal.
             Err(error) => return Err(error.into()),
         }
-        let head = input.fill_buf().map_err(Error::Body)?;
+        let head = input.head().map_err(Error::Body)?;
         Ok(Format::detect(head).map_err(|unrecognised| Unread {
             code: "format.unknown",
             reason: unrecognised.to_string(),
@@ -144,10 +168,18 @@ impl Understander {
     }
 }
 
-fn parse_into(collector: &mut Collector<'_, impl Chunks>, format: Format, input: impl BufRead) -> Result<(), Error> {
+fn parse_into(
+    collector: &mut Collector<'_, impl Chunks>,
+    format: Format,
+    input: Input<impl BufRead>,
+) -> Result<(), Error> {
     let limits = Limits::received_at(collector.chunk.source.received_at);
     let file_name = collector.chunk.source.object.clone();
-    match parse::read_file(format, &file_name, input, limits, collector) {
+    let outcome = match input {
+        Input::Held(bytes) => parse::read_held(format, &file_name, &bytes, limits, collector),
+        Input::Streamed(input) => parse::read_file(format, &file_name, input, limits, collector),
+    };
+    match outcome {
         Ok(()) => {}
         Err(parse::Error::Io(error)) => return Err(Error::Body(error)),
         Err(error @ (parse::Error::Envelope(_) | parse::Error::Json(_) | parse::Error::TooLarge)) => {
@@ -435,7 +467,8 @@ mod tests {
             received_at: Timestamp(0),
         };
         let mut taken = Taken::default();
-        understander.record(source, &b"100,NEM12,200402070911,MDA1,Ret1\n900\n"[..], &mut taken)?;
+        let input = Input::<&[u8]>::Held(Bytes::from_static(b"100,NEM12,200402070911,MDA1,Ret1\n900\n"));
+        understander.record(source, input, &mut taken)?;
         Ok(taken.0)
     }
 
