@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use crate::Unit;
+
 /// Index of a text in a [`Words`]; 0 is the empty text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Word(pub u32);
@@ -12,7 +14,8 @@ pub struct Word(pub u32);
 /// The texts met so far, each with its number.
 #[derive(Debug)]
 pub struct Words {
-    texts: Vec<Box<str>>,
+    /// With the unit that each would be.
+    texts: Vec<(Box<str>, Unit)>,
     index: HashMap<Box<str>, Word>,
 }
 
@@ -42,7 +45,7 @@ impl Words {
 
     /// Holds the empty text alone.
     pub fn new() -> Words {
-        Words { texts: vec!["".into()], index: HashMap::from([("".into(), Word(0))]) }
+        Words { texts: vec![("".into(), Unit::from_spelling(""))], index: HashMap::from([("".into(), Word(0))]) }
     }
 
     /// The text's word, the same each time; an error where the text or their number is above its limit.
@@ -57,7 +60,7 @@ impl Words {
             return Err(WordsError::TooMany);
         }
         let word = Word(u32::try_from(self.texts.len()).expect("below COUNT_MAX"));
-        self.texts.push(text.into());
+        self.texts.push((text.into(), Unit::from_spelling(text)));
         self.index.insert(text.into(), word);
         Ok(word)
     }
@@ -70,12 +73,17 @@ impl Words {
 
     /// All texts, by the numbers of their words.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
-        self.texts.iter().map(|text| &**text)
+        self.texts.iter().map(|(text, _)| &**text)
     }
 
     /// The text of a word this `Words` gave out.
     pub fn text(&self, word: Word) -> &str {
-        &self.texts[word.0 as usize]
+        &self.texts[word.0 as usize].0
+    }
+
+    /// What a word means where it is a unit; understood once, when it was taken in.
+    pub fn unit(&self, word: Word) -> Unit {
+        self.texts[word.0 as usize].1
     }
 }
 

@@ -11,8 +11,8 @@ use arrow::array::{
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 use meter::{
-    ChannelId, Decimal, DeviceId, Flags, Quality, Row, RowKey, Run, Runs, Sequence, Span, TenantId, Timestamp, Unit,
-    Word, Words,
+    ChannelId, Decimal, DeviceId, Flags, Quality, Row, RowKey, Run, Runs, Sequence, Span, TenantId, Timestamp, Word,
+    Words,
 };
 
 use crate::error::{Error, Result};
@@ -46,7 +46,6 @@ pub(crate) struct RowColumns {
     message_time: Vec<i64>,
     issued_at: Vec<i64>,
     sequence: Vec<i64>,
-    codes: UnitCodes,
 }
 
 impl RowColumns {
@@ -69,7 +68,6 @@ impl RowColumns {
             message_time: Vec::with_capacity(rows),
             issued_at: Vec::with_capacity(rows),
             sequence: Vec::with_capacity(rows),
-            codes: UnitCodes::default(),
         }
     }
 
@@ -89,7 +87,7 @@ impl RowColumns {
         self.value.extend_from_slice(run.values());
         repeat(&mut self.scale, small(like.value.scale), rows);
         self.unit.push(words.text(like.unit), rows);
-        repeat(&mut self.unit_code, self.codes.of(like.unit, words), rows);
+        repeat(&mut self.unit_code, i16::from(words.unit(like.unit).code()), rows);
         self.quality.push(words.text(like.quality), rows);
         repeat(&mut self.rank, small(like.canonical.code()), rows);
         self.reason.push(words.text(like.reason), rows);
@@ -287,20 +285,6 @@ fn remembered<'a>(last: &mut Option<(&'a str, Word)>, text: &'a str, words: &mut
     let word = words.intern(text)?;
     *last = Some((text, word));
     Ok(word)
-}
-
-/// Meaning of each unit word, looked up once.
-#[derive(Default)]
-struct UnitCodes(Vec<Option<i16>>);
-
-impl UnitCodes {
-    fn of(&mut self, word: Word, words: &Words) -> i16 {
-        let place = word.0 as usize;
-        if place >= self.0.len() {
-            self.0.resize(place + 1, None);
-        }
-        *self.0[place].get_or_insert_with(|| i16::from(Unit::from_spelling(words.text(word)).code()))
-    }
 }
 
 fn cell(column: &'static str, row: usize, what: String) -> Error {

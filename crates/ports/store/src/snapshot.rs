@@ -236,7 +236,7 @@ fn row_hashes(
         }
         let name = named.as_ref().map_or("", |(_, name)| name);
         let value = row.value.normalised();
-        let unit = Unit::from_spelling(words.text(row.unit));
+        let unit = words.unit(row.unit);
         let spelling = if unit == Unit::Unknown { words.text(row.unit) } else { "" };
         let mut hash = blake3::Hasher::new();
         for text in [name, spelling, words.text(row.quality), words.text(row.reason)] {

@@ -86,7 +86,7 @@ pub struct Oracle {
 
 impl Content {
     pub fn of(row: &Row, words: &Words) -> Content {
-        let unit = Unit::from_spelling(words.text(row.unit));
+        let unit = words.unit(row.unit);
         let unknown_unit = if unit == Unit::Unknown { words.text(row.unit) } else { "" };
         Content {
             value: row.value.at_scale_18(),

@@ -183,6 +183,19 @@ async fn what_does_not_fit_in_a_commit_is_refused_before_it_is_written() {
 }
 
 #[tokio::test]
+async fn units_keep_their_meaning_where_batches_of_a_commit_met_them_in_another_order() {
+    let mut world = World::open(SimDisk::new(2)).await.expect("an empty disk");
+    let batch = |units: [&'static str; 2], channels: [i64; 2]| {
+        let mut words = Words::new();
+        let said = [0, 1].map(|at| Said { unit: units[at], ..say(channels[at], 0, 1, 1) });
+        rows_to_batch(&said.map(|said| row_of(&said, 1, &mut words)), &words)
+    };
+    let batches = vec![batch(["kWh", "V"], [2, 6]), batch(["V", "kWh"], [4, 8])];
+    world.lake.append(Table::Readings, batches, Position::done(Sequence(1))).await.expect("commits");
+    assert_eq!(seen(&world.show(Tail::default()), &ScanRequest::all(ScanTable::Readings)).len(), 4);
+}
+
+#[tokio::test]
 async fn a_flipped_bit_in_any_file_is_found() {
     let mut world = corrected().await;
     world.lake.fold().await.expect("folds");

@@ -12,13 +12,15 @@ mod writer_speed;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::array::AsArray;
+use arrow::datatypes::Int16Type;
 use host::{ManualClock, SimDisk};
 use meter::{
     ChannelId, Decimal, DeviceId, Flags, Quality, Row, RowKey, Sequence, Span, TenantId, Timestamp, Unit, Words,
 };
 
 use crate::{
-    Faults, Lake, Position, Result, ScanRequest, ScanTable, Snapshot, Table, Tail, batch_to_rows, rows_to_batch,
+    Faults, Lake, Position, Result, ScanRequest, ScanTable, Snapshot, Table, Tail, batch_to_rows, column, rows_to_batch,
 };
 
 const HALF_HOUR: i64 = 1_800_000_000;
@@ -74,7 +76,7 @@ impl Oracle {
 type Seen = (RowKey, i64, i64, Content);
 
 fn spoken(row: &Row, words: &Words) -> (i64, Content, i64) {
-    let unit = Unit::from_spelling(words.text(row.unit));
+    let unit = words.unit(row.unit);
     let unknown = if unit == Unit::Unknown { words.text(row.unit) } else { "" };
     let texts = [unknown, words.text(row.quality), words.text(row.reason)].map(str::to_owned);
     let [unknown, quality, reason] = texts;
@@ -230,7 +232,11 @@ fn seen(snapshot: &Snapshot, request: &ScanRequest) -> Vec<Seen> {
     let mut all = Vec::new();
     for part in snapshot.scan(request).expect("readable") {
         for batch in part {
-            for row in batch_to_rows(&batch.expect("readable"), &mut words).expect("ours") {
+            let batch = batch.expect("readable");
+            let codes = batch.column(column::UNIT_CODE).as_primitive::<Int16Type>();
+            let rows = batch_to_rows(&batch, &mut words).expect("ours");
+            for (row, code) in rows.into_iter().zip(codes.values()) {
+                assert_eq!(i16::from(words.unit(row.unit).code()), *code, "{row:?}");
                 assert!(!row.flags.has(Flags::REISSUED), "a standing or earlier version is not marked: {row:?}");
                 let (message, content, issued) = spoken(&row, &words);
                 all.push((row.key, message, issued, content));
