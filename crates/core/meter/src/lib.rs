@@ -27,7 +27,7 @@ pub use channel_map::ChannelMap;
 pub use decimal::{Decimal, DecimalError};
 pub use ids::{ChannelId, DeviceId, Sequence, TenantId};
 pub use obis::{Obis, ObisError};
-pub use order::in_key_order;
+pub use order::InKeyOrder;
 pub use quality::{Flags, Quality};
 pub use reading::{Event, Identity, Message, Place, Reading, Refusal, Sink};
 pub use reading_type::{Commodity, Flow, Kind, Phase, ReadingType};

@@ -18,20 +18,13 @@ const SHARE_MIN: usize = 16;
 /// Fewer than these are compared rather than counted by their digits.
 const COUNTED_MIN: usize = 64;
 
-/// See the module.
-pub fn in_key_order(sources: &[&Runs]) -> Vec<Piece> {
-    let count = sources.iter().map(|source| source.run_count()).sum();
-    let mut ordered = Ordered { sources, pieces: Vec::with_capacity(count) };
-    if sources.iter().all(|source| source.is_sorted()) {
-        ordered.windows();
-    } else {
-        let mut places = Vec::with_capacity(count);
-        for (number, source) in (0..).zip(sources) {
-            places.extend((0..source.run_count()).map(|run| Place::of(number, source, run)));
-        }
-        ordered.push_all(&mut places);
-    }
-    ordered.pieces
+/// See the module. The pieces are handed out some thousands at a time, while what
+/// they name is still near.
+pub struct InKeyOrder<'a> {
+    sources: &'a [&'a Runs],
+    left: Vec<Left<'a>>,
+    places: Vec<Place>,
+    pieces: Vec<Piece>,
 }
 
 /// A run while it is ordered: a quarter of what its first row takes.
@@ -63,23 +56,32 @@ impl Place {
     }
 }
 
-struct Ordered<'a> {
-    sources: &'a [&'a Runs],
-    pieces: Vec<Piece>,
-}
+impl<'a> InKeyOrder<'a> {
+    /// Nothing is ordered yet.
+    pub fn of(sources: &'a [&'a Runs]) -> InKeyOrder<'a> {
+        let left = (0..).zip(sources).filter_map(|(number, source)| Left::of(number, source)).collect();
+        InKeyOrder { sources, left, places: Vec::new(), pieces: Vec::new() }
+    }
 
-impl Ordered<'_> {
-    /// Sorted sources: some channels of all of them after the other.
-    fn windows(&mut self) {
-        let mut places = Vec::with_capacity(WINDOW_RUNS);
-        let mut left: Vec<Left<'_>> = (0..).zip(self.sources).filter_map(|(n, source)| Left::of(n, source)).collect();
-        while !left.is_empty() {
-            let share = (WINDOW_RUNS / left.len()).max(SHARE_MIN);
-            let until = left.iter().filter_map(|source| source.channel_after(share)).min();
-            left.retain_mut(|source| source.take(until, &mut places));
-            self.push_all(&mut places);
-            places.clear();
-        }
+    /// The next pieces, each channel whole; none at the end.
+    pub fn next_pieces(&mut self) -> &[Piece] {
+        let until = match self.sources.iter().all(|source| source.is_sorted()) {
+            true => self.next_channel(),
+            false => None,
+        };
+        let (mut places, mut left) = (std::mem::take(&mut self.places), std::mem::take(&mut self.left));
+        places.clear();
+        self.pieces.clear();
+        left.retain_mut(|source| source.take(until, &mut places));
+        self.push_all(&mut places);
+        (self.places, self.left) = (places, left);
+        &self.pieces
+    }
+
+    /// The channel that a window ends with; none if all that is left is in it.
+    fn next_channel(&self) -> Option<(i32, i64)> {
+        let share = (WINDOW_RUNS / self.left.len().max(1)).max(SHARE_MIN);
+        self.left.iter().filter_map(|source| source.channel_after(share)).min()
     }
 
     /// All runs of some channels; of runs of one channel those of the first source first.
@@ -183,7 +185,13 @@ mod tests {
     fn check(sources: &[Vec<Row>]) -> Result<(), TestCaseError> {
         let runs: Vec<Runs> = sources.iter().map(|rows| rows.iter().collect()).collect();
         let refs: Vec<&Runs> = runs.iter().collect();
-        let pieces = in_key_order(&refs);
+        let (mut pieces, mut order) = (Vec::new(), InKeyOrder::of(&refs));
+        loop {
+            match order.next_pieces() {
+                [] => break,
+                next => pieces.extend_from_slice(next),
+            }
+        }
         let mut plain: Vec<Row> = sources.concat();
         plain.sort_by_key(|row| row.key);
         let of = |piece: &Piece| refs[piece.source as usize].piece(*piece);

@@ -27,6 +27,7 @@ mod latest;
 mod waiting;
 mod encode;
 mod write;
+mod months;
 mod scan;
 mod part;
 mod versions;

@@ -7,13 +7,12 @@
 //! How columns are encoded stands in `encode.rs`. Rows go there a page at a time:
 //! the pages of the key columns agree, and a reader skips them together.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use host::Disk;
-use meter::{ChannelId, Months, Piece, RowKey, Runs, TenantId, Timestamp, in_key_order};
+use meter::{ChannelId, TenantId, Timestamp};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::WriterProperties;
@@ -22,9 +21,9 @@ use parquet::file::writer::SerializedFileWriter;
 use crate::delta::{FileEntry, FileKey};
 use crate::encode::Group;
 use crate::error::{Error, Result};
-use crate::latest::SharedWords;
+use crate::months;
 use crate::position::Position;
-use crate::rows::{Keys, RowColumns};
+use crate::rows::Keys;
 use crate::schema::{GROUP_SHARED, Table, column};
 use crate::sink::DiskSink;
 use crate::waiting::Waiting;
@@ -33,8 +32,6 @@ use crate::waiting::Waiting;
 pub const GROUP_ROWS_MAX: usize = 1 << 20;
 /// A channel's month of half-hours is 1,488 rows: one or two pages a column.
 pub const PAGE_ROWS_MAX: usize = 4_096;
-/// Rows made columns at a time: some megabytes, and few calls of the encoder.
-const COLUMN_ROWS: usize = 1 << 15;
 /// Of the hash in a file's name: 64 bits find any accident.
 const HASH_LETTERS: usize = 16;
 /// Columns whose smallest and largest value every page tells.
@@ -74,7 +71,7 @@ impl Shelf {
             return Ok(Vec::new());
         }
         if table.partitioned() {
-            return self.write_by_month(table, rows, name, through);
+            return months::write(self, table, rows, name, through);
         }
         let mut file = FileWriter::create(self, table, 0)?;
         let batches = Waiting::all_columns(&rows);
@@ -83,34 +80,6 @@ impl Shelf {
             false => batches.iter().try_for_each(|batch| file.write(batch))?,
         }
         Ok(vec![file.finish(name, through)?])
-    }
-
-    /// Columns are made of a piece at a time.
-    fn write_by_month(
-        &self,
-        table: Table,
-        rows: Vec<Waiting>,
-        name: &str,
-        through: Position,
-    ) -> Result<Vec<FileEntry>> {
-        let rows = rows.into_iter().map(Waiting::into_runs).collect::<Result<Vec<_>>>()?;
-        let runs: Vec<&Runs> = rows.iter().map(|(rows, _)| runs_of(rows)).collect();
-        let pieces = in_key_order(&runs);
-        if table == Table::Readings {
-            each_key_once(&pieces, &runs)?;
-        }
-        let mut entries = Vec::new();
-        for (month, pieces) in by_month(pieces, &runs) {
-            let mut file = FileWriter::create(self, table, month)?;
-            let mut left = pieces.as_slice();
-            while !left.is_empty() {
-                let (columns, rest) = columns_of(left, &rows);
-                file.write(&columns)?;
-                left = rest;
-            }
-            entries.push(file.finish(name, through)?);
-        }
-        Ok(entries)
     }
 }
 
@@ -274,60 +243,6 @@ pub(crate) fn sorted_by_key(table: Table, batches: &[RecordBatch]) -> Result<Rec
     let mut order: Vec<u32> = (0..count).collect();
     order.sort_by_key(|row| keys.at(*row as usize));
     take_record_batch(&all, &UInt32Array::from(order)).map_err(rows)
-}
-
-fn runs_of(rows: &Waiting) -> &Runs {
-    rows.runs().expect("are in runs now")
-}
-
-/// Columns of the first pieces, and the pieces left. The words are locked once
-/// for as long as they stay the same, and free again behind every block.
-fn columns_of<'p>(pieces: &'p [Piece], rows: &[(Waiting, SharedWords)]) -> (RecordBatch, &'p [Piece]) {
-    let (mut columns, mut left) = (RowColumns::with_capacity(COLUMN_ROWS), pieces);
-    while let Some(first) = left.first().filter(|_| columns.len() < COLUMN_ROWS) {
-        let shared = &rows[first.source as usize].1;
-        let words = shared.read().expect("no holder panics");
-        let alike = |piece: &&Piece| Arc::ptr_eq(shared, &rows[piece.source as usize].1);
-        while let Some(piece) = left.first().filter(alike).filter(|_| columns.len() < COLUMN_ROWS) {
-            columns.push(&runs_of(&rows[piece.source as usize].0).piece(*piece), &words);
-            left = &left[1..];
-        }
-    }
-    (columns.finish(), left)
-}
-
-/// The base has one row per key: two in one commit are a mistake of ours.
-fn each_key_once(pieces: &[Piece], runs: &[&Runs]) -> Result<()> {
-    let mut last: Option<RowKey> = None;
-    for piece in pieces {
-        let run = runs[piece.source as usize].piece(*piece);
-        let key = run.first_key();
-        if last == Some(key) {
-            return Err(Error::KeyTwice { key });
-        }
-        last = Some(run.last_key());
-    }
-    Ok(())
-}
-
-/// The pieces of each month, in their order.
-fn by_month(pieces: Vec<Piece>, runs: &[&Runs]) -> BTreeMap<i32, Vec<Piece>> {
-    let mut months: BTreeMap<i32, Vec<Piece>> = BTreeMap::new();
-    let mut month_of = Months::default();
-    for piece in pieces {
-        let starts = runs[piece.source as usize].piece(piece).starts();
-        let mut from = 0;
-        while from < starts.len() {
-            let month = month_of.of(Timestamp(starts[from]));
-            let to = match month_of.of(Timestamp(starts[starts.len() - 1])) == month {
-                true => starts.len(),
-                false => from + starts[from..].partition_point(|start| month_of.of(Timestamp(*start)) <= month),
-            };
-            months.entry(month).or_default().push(piece.part(from, to - from));
-            from = to;
-        }
-    }
-    months
 }
 
 fn file_key(tenant: i32, channel: i64, start: i64) -> FileKey {

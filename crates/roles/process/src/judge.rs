@@ -8,7 +8,7 @@
 use std::ops::Range;
 use std::sync::RwLockReadGuard;
 
-use meter::{ChannelId, Flags, Row, RowKey, Run, Runs, Words, in_key_order};
+use meter::{ChannelId, Flags, InKeyOrder, Row, RowKey, Run, Runs, Words};
 use store::SharedWords;
 
 use crate::chunk::Chunk;
@@ -91,10 +91,19 @@ struct Sorted {
 impl Sorted {
     fn of(chunks: &[Runs]) -> Sorted {
         let chunks: Vec<&Runs> = chunks.iter().collect();
-        let pieces = in_key_order(&chunks);
-        let mut rows = Runs::with_capacity(chunks.iter().map(|runs| runs.len()).sum(), pieces.len());
-        pieces.iter().for_each(|piece| rows.push_apart(&chunks[piece.source as usize].piece(*piece)));
-        Sorted { rows, chunk_of: pieces.iter().map(|piece| piece.source).collect() }
+        let (row_count, run_count) = chunks.iter().fold((0, 0), |(r, n), runs| (r + runs.len(), n + runs.run_count()));
+        let (mut rows, mut chunk_of) = (Runs::with_capacity(row_count, run_count), Vec::with_capacity(run_count));
+        let mut order = InKeyOrder::of(&chunks);
+        loop {
+            let pieces = order.next_pieces();
+            if pieces.is_empty() {
+                return Sorted { rows, chunk_of };
+            }
+            for piece in pieces {
+                rows.push_apart(&chunks[piece.source as usize].piece(*piece));
+                chunk_of.push(piece.source);
+            }
+        }
     }
 
     fn chunk(&self, place: usize) -> usize {
