@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use meter::{ChannelId, Row, RowKey, Run, Runs, Timestamp};
 use store::{Lake, Lookup, Position, SharedWords, Table, Tail, Waiting};
 
@@ -28,6 +29,14 @@ pub struct Round {
     bytes: usize,
     chunks: usize,
 }
+
+/// The tables that most chunks have nothing for: how much a chunk has, and the columns of all.
+const RARE: [(Table, fn(&Chunk) -> usize, fn(&[Chunk]) -> Result<RecordBatch, Error>); 4] = [
+    (Table::Channels, |chunk| chunk.channels.len(), batches::channels),
+    (Table::Devices, |chunk| chunk.devices.len(), batches::devices),
+    (Table::Refused, |chunk| chunk.refused.len(), batches::refused),
+    (Table::Events, |chunk| chunk.events.len(), batches::events),
+];
 
 /// For each table of a round the first of some chunks that it does not have yet.
 #[derive(Clone, Copy, Debug)]
@@ -93,18 +102,19 @@ impl Round {
     ) -> Result<(), Error> {
         let of = |table: Table| &chunks[missing.from(table)..];
         let counts = &judged.counts[missing.from(Table::Sources)..];
-        self.push(Table::Sources, batches::sources(of(Table::Sources), counts)?);
-        self.push(Table::Channels, batches::channels(of(Table::Channels))?);
-        self.push(Table::Devices, batches::devices(of(Table::Devices))?);
-        self.push(Table::Refused, batches::refused(of(Table::Refused))?);
-        self.push(Table::Events, batches::events(of(Table::Events))?);
+        self.push(Table::Sources, batches::sources(of(Table::Sources), counts)?)?;
+        for (table, count, columns) in RARE {
+            if of(table).iter().any(|chunk| count(chunk) > 0) {
+                self.push(table, columns(of(table))?)?;
+            }
+        }
         self.rows += judged.new.len() + judged.versions.len();
         if !judged.new.is_empty() {
             self.bytes += judged.new.bytes();
             self.new.push(Waiting::in_runs(judged.new, words.clone()));
         }
         if !judged.versions.is_empty() {
-            self.push(Table::Overlay, store::rows_to_batch(&judged.versions, &read(words)));
+            self.push(Table::Overlay, store::rows_to_batch(&judged.versions, &read(words)))?;
             self.bytes += judged.versions.len() * size_of::<Row>();
             self.versions.extend(judged.versions);
         }
@@ -118,10 +128,18 @@ impl Round {
         self.new.iter().filter_map(Waiting::runs)
     }
 
-    fn push(&mut self, table: Table, batch: RecordBatch) {
-        if batch.num_rows() > 0 {
-            self.batches[table.index()].push(batch);
+    /// Batches are joined with those before them that are no longer, so that a table
+    /// has few however many come: every query and every look-up takes them in its hand.
+    fn push(&mut self, table: Table, mut batch: RecordBatch) -> Result<(), Error> {
+        let batches = &mut self.batches[table.index()];
+        while let Some(before) = batches.pop_if(|before| before.num_rows() <= batch.num_rows()) {
+            let joined = concat_batches(&table.schema(), [&before, &batch]);
+            batch = joined.map_err(|cause| Error::Columns { table: table.name(), cause })?;
         }
+        if batch.num_rows() > 0 {
+            batches.push(batch);
+        }
+        Ok(())
     }
 
     /// What queries see of it before it is committed.
