@@ -38,7 +38,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    memory::bound();
     let cli = cli::Cli::parse();
     let json = cli.common.json;
     match run(cli) {
