@@ -8,7 +8,7 @@
 //! that it costs the same however many sources they come from.
 
 use crate::runs::{Piece, Runs};
-use crate::{Row, RowKey, Run};
+use crate::{RowKey, Run};
 
 /// Runs ordered at a time where the sources allow it: 128 KiB, and as much again
 /// beside them, stay near the processor.
@@ -27,7 +27,7 @@ pub struct InKeyOrder<'a> {
     pieces: Vec<Piece>,
 }
 
-/// A run while it is ordered: a quarter of what its first row takes.
+/// A run while it is ordered.
 #[derive(Clone, Copy)]
 struct Place {
     channel: i64,
@@ -42,8 +42,9 @@ const _: () = assert!(size_of::<Place>() == 32);
 
 impl Place {
     fn of(number: u32, source: &Runs, run: usize) -> Place {
-        let (Row { key, .. }, len) = source.head_at(run);
-        let run = u32::try_from(run).expect("fewer than 2^32 rows");
+        let (at, count) = (source.run_at(run), |count: usize| u32::try_from(count).expect("fewer than 2^32 rows"));
+        let key = at.first_key();
+        let (run, len) = (count(run), count(at.len()));
         Place { channel: key.channel.0, start: key.start.0, tenant: key.tenant.0, source: number, run, len }
     }
 
@@ -91,7 +92,7 @@ impl<'a> InKeyOrder<'a> {
         }
         for channel in places.chunk_by_mut(|a, b| a.channel() == b.channel()) {
             if !channel.is_sorted_by(|a, b| a.start < b.start) {
-                channel.sort_by_key(|place| (place.start, self.run(place.piece()).like().key.span));
+                channel.sort_by_key(|place| (place.start, self.run(place.piece()).first_key().span));
             }
             self.push_channel(channel);
         }
@@ -179,6 +180,7 @@ fn by_channel(places: &mut [Place]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Row;
     use crate::runs::tests::{rows, told};
     use proptest::prelude::*;
 

@@ -78,7 +78,7 @@ impl RowColumns {
 
     /// Takes in the rows of a run; `words` are theirs.
     pub(crate) fn push(&mut self, run: &Run<'_>, words: &Words) {
-        let (like, rows) = (run.like(), run.len());
+        let (like, rows) = (run.row(0), run.len());
         let small = |code: u8| i8::try_from(code).expect("scales and codes are below 128");
         repeat(&mut self.tenant, like.key.tenant.0, rows);
         repeat(&mut self.channel, like.key.channel.0, rows);

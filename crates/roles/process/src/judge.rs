@@ -157,9 +157,9 @@ fn placed(
                 placing.key(&group.clone().map(row).collect::<Vec<_>>(), coverage)
             }
         };
-        let channel = run.like().key.channel;
+        let channel = run.channel();
         at = group.end;
-        let last_of_channel = at == rows.chunk_of.len() || rows.rows.run_at(at).like().key.channel != channel;
+        let last_of_channel = at == rows.chunk_of.len() || rows.rows.run_at(at).channel() != channel;
         if last_of_channel {
             placing.judged.latest.extend(stands);
         }

@@ -203,7 +203,7 @@ impl Stored for Everything<'_> {
         starts: Range<i64>,
         take: &mut dyn FnMut(&RowKey),
     ) -> Result<(), Error> {
-        let asked = |run: &Run<'_>| channels.binary_search(&run.like().key.channel).is_ok();
+        let asked = |run: &Run<'_>| channels.binary_search(&run.channel()).is_ok();
         let runs = self.round.new_in_runs().flat_map(Runs::runs).filter(asked);
         let keys = runs.flat_map(|run| run.rows()).map(|row| row.key);
         keys.filter(|key| starts.contains(&key.start.0)).for_each(|key| take(&key));
