@@ -138,7 +138,9 @@ fn placed(
     known: &Known,
     words: &Words,
 ) -> (Judged, Vec<RowKey>) {
-    let judged = Judged { counts, ..Judged::default() };
+    // In live data each run is another channel's; what is not needed is never touched.
+    let latest = Vec::with_capacity(rows.chunk_of.len());
+    let judged = Judged { counts, latest, ..Judged::default() };
     let (suspects, versions) = Default::default();
     let mut placing = Placing { judged, all_new: true, suspects, versions, wanted, known, words };
     let mut at = 0;
