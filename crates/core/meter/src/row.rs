@@ -3,10 +3,14 @@
 //! Promise: for any set of versions of one key, the standing one is the same in
 //! whatever order they arrived (promise 3 of the design): `stands_over` is a
 //! total order on what a version says, never on when it came.
+//!
+//! Read: here, then `row/numbers.rs`.
 
 use std::cmp::Ordering;
 
 use crate::{ChannelId, Decimal, DeviceId, Flags, Quality, Sequence, Span, TenantId, Timestamp, Unit, Word, Words};
+
+mod numbers;
 
 /// The key of a reading (D2). Rows lie in the lake in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,10 +8,7 @@
 use std::sync::{Arc, RwLock};
 
 use arrow::array::RecordBatch;
-use meter::{
-    ChannelId, ChannelMap, Decimal, DeviceId, Flags, Quality, Row, RowKey, Sequence, Span, TenantId, Timestamp, Word,
-    Words,
-};
+use meter::{ChannelId, ChannelMap, Flags, Row, RowKey, Words};
 
 use crate::prune::Ranges;
 use crate::rows::rows_to_batch;
@@ -23,65 +20,7 @@ pub type SharedWords = Arc<RwLock<Words>>;
 #[derive(Debug)]
 pub struct Latest {
     words: SharedWords,
-    by_channel: RwLock<ChannelMap<Kept>>,
-}
-
-/// A row without its channel: 80 bytes with it, of which a restart of a million
-/// channels holds 80 MB.
-#[derive(Clone, Copy, Debug)]
-struct Kept {
-    start: Timestamp,
-    span: Span,
-    value: i64,
-    device: DeviceId,
-    message_time: Timestamp,
-    issued_at: Timestamp,
-    sequence: Sequence,
-    said: Said,
-    tenant: TenantId,
-    flags: Flags,
-}
-
-const _: () = assert!(size_of::<Kept>() == 72);
-
-/// Three words, a scale and a quality in 64 bits.
-#[derive(Clone, Copy, Debug)]
-struct Said(u64);
-
-const WORD_BITS: u32 = 17;
-const _: () = assert!(Words::COUNT_MAX <= 1 << WORD_BITS);
-const _: () = assert!(Decimal::SCALE_MAX < 32 && Quality::ALL.len() <= 256);
-
-impl Said {
-    fn of(row: &Row) -> Said {
-        let words = [row.unit, row.quality, row.reason];
-        let small = u64::from(row.value.scale) << 8 | u64::from(row.canonical.code());
-        Said(words.iter().fold(small, |said, word| said << WORD_BITS | u64::from(word.0)))
-    }
-
-    fn word(self, place: u32) -> Word {
-        Word((self.0 >> (WORD_BITS * place)) as u32 & ((1 << WORD_BITS) - 1))
-    }
-
-    fn unit(self) -> Word {
-        self.word(2)
-    }
-
-    fn quality(self) -> Word {
-        self.word(1)
-    }
-
-    fn reason(self) -> Word {
-        self.word(0)
-    }
-
-    fn canonical(self) -> Quality {
-        Quality::from_code((self.0 >> (3 * WORD_BITS)) as u8).expect("was put in as one")
-    }
-
-    fn scale(self) -> u8 {
-        (self.0 >> (3 * WORD_BITS + 8)) as u8
-    }
+    by_channel: RwLock<ChannelMap<{ Row::NUMBERS }>>,
 }
 
 impl Latest {
@@ -95,17 +34,19 @@ impl Latest {
     pub fn tell(&self, rows: &[Row]) {
         let mut by_channel = self.by_channel.write().expect("no holder panics");
         for row in rows {
-            let (there, new) = by_channel.get_or_insert_with(row.key.channel, || Kept::of(row));
-            if !new && (there.start, there.span) <= (row.key.start, row.key.span) {
-                *there = Kept::of(row);
-            }
+            // Where it lay says nothing about what stands.
+            let told = Row { flags: row.flags.without(Flags::REISSUED), ..*row }.numbers();
+            by_channel.update(row.key.channel, |there| {
+                let newer = there.is_none_or(|there| key_of(&there) <= key_of(&told));
+                newer.then_some(told)
+            });
         }
     }
 
     /// Whether this key is the latest of its channel.
     pub fn is_latest(&self, key: &RowKey) -> bool {
         let by_channel = self.by_channel.read().expect("no holder panics");
-        by_channel.get(key.channel).is_some_and(|kept| (kept.start, kept.span) == (key.start, key.span))
+        by_channel.get(key.channel).is_some_and(|there| key_of(&there) == (key.start.0, key.span.0))
     }
 
     /// Channels that have a row.
@@ -128,18 +69,19 @@ impl Latest {
                 if rows.len() == at_most {
                     return (rows, Some(*channel));
                 }
-                rows.extend(by_channel.get(*channel).map(|kept| kept.row(*channel)));
+                rows.extend(by_channel.get(*channel).map(|numbers| row_of(*channel, numbers)));
             }
             return (rows, None);
         }
-        for (channel, kept) in by_channel.range_from(from) {
-            if ranges.tenant.is_some_and(|tenant| tenant != kept.tenant) {
+        for (channel, numbers) in by_channel.range_from(from) {
+            let row = row_of(channel, numbers);
+            if ranges.tenant.is_some_and(|tenant| tenant != row.key.tenant) {
                 continue;
             }
             if rows.len() == at_most {
                 return (rows, Some(channel));
             }
-            rows.push(kept.row(channel));
+            rows.push(row);
         }
         (rows, None)
     }
@@ -154,43 +96,19 @@ impl Latest {
     }
 }
 
-impl Kept {
-    fn of(row: &Row) -> Kept {
-        Kept {
-            start: row.key.start,
-            span: row.key.span,
-            value: row.value.value,
-            device: row.device,
-            message_time: row.message_time,
-            issued_at: row.issued_at,
-            sequence: row.sequence,
-            said: Said::of(row),
-            tenant: row.key.tenant,
-            // Where it lay says nothing about what stands.
-            flags: row.flags.without(Flags::REISSUED),
-        }
-    }
+/// Start and span of a row kept.
+fn key_of(numbers: &[i64; Row::NUMBERS]) -> (i64, i64) {
+    (numbers[0], numbers[1])
+}
 
-    fn row(&self, channel: ChannelId) -> Row {
-        Row {
-            key: RowKey { tenant: self.tenant, channel, start: self.start, span: self.span },
-            value: Decimal::new(self.value, self.said.scale()),
-            unit: self.said.unit(),
-            quality: self.said.quality(),
-            canonical: self.said.canonical(),
-            reason: self.said.reason(),
-            flags: self.flags,
-            device: self.device,
-            message_time: self.message_time,
-            issued_at: self.issued_at,
-            sequence: self.sequence,
-        }
-    }
+fn row_of(channel: ChannelId, numbers: [i64; Row::NUMBERS]) -> Row {
+    Row::of_numbers(channel, numbers).expect("they are a row's")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use meter::{Decimal, DeviceId, Quality, Sequence, Span, TenantId, Timestamp, Word};
     use proptest::prelude::*;
     use std::collections::BTreeMap as Plain;
 
@@ -212,6 +130,20 @@ mod tests {
         seen
     }
 
+    /// Times and values near each other, and the ends of all numbers between them.
+    fn any_numbers() -> impl Strategy<Value = [i64; 7]> {
+        let ends = prop_oneof![Just(i64::MIN), Just(i64::MAX), any::<i64>()];
+        prop::array::uniform7(prop_oneof![9 => 1_700_000_000_000_000..1_700_000_900_000_000_i64, 1 => ends])
+    }
+
+    /// Words, scale, quality, flags and tenant.
+    fn any_small() -> impl Strategy<Value = ([u32; 3], u8, usize, u16, i32)> {
+        let word = prop_oneof![9 => 0..3_u32, 1 => 0..Words::COUNT_MAX as u32];
+        let flags = prop_oneof![9 => Just(0), 1 => any::<u16>()];
+        let tenant = prop_oneof![9 => Just(1), 1 => any::<i32>()];
+        (prop::array::uniform3(word), 0..=Decimal::SCALE_MAX, 0..Quality::ALL.len(), flags, tenant)
+    }
+
     #[test]
     fn what_was_issued_again_shows_the_flags_it_has_in_readings() {
         let latest = Latest::new(SharedWords::default());
@@ -223,20 +155,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_row_comes_out_as_it_was_told(
-            words in [0_u32..Words::COUNT_MAX as u32, 0..Words::COUNT_MAX as u32, 0..Words::COUNT_MAX as u32],
-            scale in 0..=Decimal::SCALE_MAX,
-            quality in 0..Quality::ALL.len(),
-            numbers: [i64; 5],
+        fn a_row_comes_out_as_it_was_told_whatever_its_neighbours_are(
+            told in prop::collection::vec((0_i64..200, any_numbers(), any_small()), 1..300),
         ) {
-            let mut told = row(64, numbers[0], numbers[1]);
-            [told.unit, told.quality, told.reason] = words.map(Word);
-            (told.value.scale, told.canonical, told.key.tenant) = (scale, Quality::ALL[quality], TenantId(i32::MAX));
-            (told.device, told.message_time, told.issued_at) =
-                (DeviceId(numbers[2]), Timestamp(numbers[3]), Timestamp(numbers[4]));
-            let latest = Latest::new(SharedWords::default());
-            latest.tell(&[told]);
-            prop_assert_eq!(format!("{:?}", latest.rows(ChannelId(0), 9).0), format!("{:?}", [told]));
+            let (latest, mut plain) = (Latest::new(SharedWords::default()), Plain::new());
+            for (channel, numbers, (words, scale, quality, flags, tenant)) in told {
+                let mut told = row(channel, numbers[0], numbers[1]);
+                (told.key.span, told.key.tenant) = (Span(numbers[2]), TenantId(tenant));
+                [told.unit, told.quality, told.reason] = words.map(Word);
+                (told.value.scale, told.canonical, told.flags) = (scale, Quality::ALL[quality], Flags(flags));
+                (told.device, told.sequence) = (DeviceId(numbers[3]), Sequence(numbers[4].cast_unsigned()));
+                (told.message_time, told.issued_at) = (Timestamp(numbers[5]), Timestamp(numbers[6]));
+                latest.tell(&[told]);
+                told.flags = told.flags.without(Flags::REISSUED);
+                let there = plain.entry(channel).or_insert(told);
+                if (there.key.start, there.key.span) <= (told.key.start, told.key.span) {
+                    *there = told;
+                }
+            }
+            let expected: Vec<Row> = plain.into_values().collect();
+            prop_assert_eq!(format!("{:?}", latest.rows(ChannelId(0), 999).0), format!("{expected:?}"));
         }
 
         #[test]

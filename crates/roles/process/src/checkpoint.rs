@@ -15,9 +15,7 @@
 use std::sync::Arc;
 
 use host::Disk;
-use meter::{
-    ChannelId, Decimal, DeviceId, Flags, Quality, Row, RowKey, Sequence, Span, TenantId, Timestamp, Word, Words,
-};
+use meter::{ChannelId, Row, Word, Words};
 use smallvec::SmallVec;
 use store::{Latest, Position, SharedWords};
 
@@ -36,7 +34,8 @@ const HASH_BYTES: usize = 32;
 const READ_BYTES: usize = 8 << 20;
 /// Rows read from memory, or told to it, at a time.
 const ROWS_AT_A_TIME: usize = 4_096;
-const ROW_FIELDS: usize = 15;
+/// Its channel and its own numbers.
+const ROW_FIELDS: usize = 1 + Row::NUMBERS;
 const CHANNEL_FIELDS: usize = 6;
 
 /// What the role knows of every channel.
@@ -67,8 +66,9 @@ fn put_coverage(coverage: &Coverage, bytes: &mut Vec<u8>) {
     numbers::put(bytes, coverage.channel_count() as u64);
     let mut deltas = Deltas::<CHANNEL_FIELDS>::default();
     for (channel, Covered { runs, spans }) in coverage.channels() {
-        let first = runs.first().map_or((0, 0), |run| (run.from, run.to.wrapping_sub(run.from)));
-        deltas.put(bytes, [channel.0, spans.0, spans.1, runs.len() as i64, first.0, first.1]);
+        let first = runs[0];
+        let length = first.to.wrapping_sub(first.from);
+        deltas.put(bytes, [channel.0, spans.0, spans.1, runs.len() as i64, first.from, length]);
         for run in runs.iter().skip(1) {
             numbers::put_signed(bytes, run.from);
             numbers::put_signed(bytes, run.to);
@@ -87,30 +87,13 @@ fn put_latest(latest: &Latest, words: &Words, bytes: &mut Vec<u8>) {
     let mut next = Some(ChannelId(i64::MIN));
     while let Some(from) = next {
         let (rows, more) = latest.rows(from, ROWS_AT_A_TIME);
-        rows.iter().for_each(|row| deltas.put(bytes, row_fields(row)));
+        for row in rows {
+            let mut fields = [row.key.channel.0; ROW_FIELDS];
+            fields[1..].copy_from_slice(&row.numbers());
+            deltas.put(bytes, fields);
+        }
         next = more;
     }
-}
-
-/// A row as numbers; where one follows from another as a rule, their difference.
-fn row_fields(row: &Row) -> [i64; ROW_FIELDS] {
-    [
-        row.key.channel.0,
-        row.key.start.0,
-        row.key.span.0,
-        row.value.value,
-        row.device.0,
-        row.message_time.0,
-        row.issued_at.0.wrapping_sub(row.message_time.0),
-        row.sequence.0 as i64,
-        row.key.tenant.0.into(),
-        row.unit.0.into(),
-        row.quality.0.into(),
-        row.reason.0.into(),
-        row.flags.0.into(),
-        row.value.scale.into(),
-        row.canonical.code().into(),
-    ]
 }
 
 /// What was written last, if it can be read; its texts are interned in `words`.
@@ -169,11 +152,9 @@ fn coverage(numbers: &mut Numbers<'_>) -> Option<Coverage> {
     let mut deltas = Deltas::<CHANNEL_FIELDS>::default();
     for _ in 0..numbers.number()? {
         let [channel, shortest, longest, count, from, length] = deltas.take(numbers)?;
-        let count = usize::try_from(count).ok().filter(|count| *count <= RUNS_MAX)?;
+        let count = usize::try_from(count).ok().filter(|count| (1..=RUNS_MAX).contains(count))?;
         let mut runs = SmallVec::with_capacity(count);
-        if count > 0 {
-            runs.push(Run { from, to: from.wrapping_add(length) });
-        }
+        runs.push(Run { from, to: from.wrapping_add(length) });
         for _ in 1..count {
             runs.push(Run { from: numbers.signed()?, to: numbers.signed()? });
         }
@@ -207,30 +188,18 @@ fn latest(numbers: &mut Numbers<'_>, texts: &[Word], words: &SharedWords) -> Opt
     Some(latest)
 }
 
-fn row(fields: [i64; ROW_FIELDS], texts: &[Word]) -> Option<Row> {
-    let [channel, start, span, value, device, message_time, issued_after, sequence, ..] = fields;
-    let [.., tenant, unit, quality, reason, flags, scale, canonical] = fields;
-    let word = |number: i64| texts.get(usize::try_from(number).ok()?).copied();
-    let tenant = TenantId(i32::try_from(tenant).ok()?);
-    Some(Row {
-        key: RowKey { tenant, channel: ChannelId(channel), start: Timestamp(start), span: Span(span) },
-        value: Decimal::new(value, u8::try_from(scale).ok().filter(|scale| *scale <= Decimal::SCALE_MAX)?),
-        unit: word(unit)?,
-        quality: word(quality)?,
-        canonical: Quality::from_code(u8::try_from(canonical).ok()?)?,
-        reason: word(reason)?,
-        flags: Flags(u16::try_from(flags).ok()?),
-        device: DeviceId(device),
-        message_time: Timestamp(message_time),
-        issued_at: Timestamp(message_time.wrapping_add(issued_after)),
-        sequence: Sequence(sequence as u64),
-    })
+/// With the words of now in place of those of then.
+fn row([channel, numbers @ ..]: [i64; ROW_FIELDS], texts: &[Word]) -> Option<Row> {
+    let row = Row::of_numbers(ChannelId(channel), numbers)?;
+    let now = |then: Word| texts.get(then.0 as usize).copied();
+    Some(Row { unit: now(row.unit)?, quality: now(row.quality)?, reason: now(row.reason)?, ..row })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use host::SimDisk;
+    use meter::{Decimal, DeviceId, Flags, Quality, RowKey, Sequence, Span, TenantId, Timestamp};
     use proptest::prelude::*;
 
     fn row(channel: i64, start: i64, value: i64, unit: Word) -> Row {

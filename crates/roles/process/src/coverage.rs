@@ -4,8 +4,10 @@
 //! one that is not; the caller then looks. So the tail and a backfill cost one
 //! comparison a run, and only what overlaps is read from disk.
 
+use std::collections::HashMap;
+
 use meter::{ChannelId, ChannelMap, RowKey, SPOT_SLACK_MICROS, Timestamp};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 /// A half-open stretch of time, in microseconds of UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,34 +23,73 @@ pub const RUNS_MAX: usize = 32;
 /// What is covered of each channel.
 #[derive(Debug, Default)]
 pub struct Coverage {
-    by_channel: ChannelMap<Covered>,
+    /// The last run and the spans of each.
+    newest: ChannelMap<{ Newest::NUMBERS }>,
+    /// The runs before it, where there are some.
+    earlier: HashMap<ChannelId, Vec<Run>>,
 }
 
 /// What is covered of one channel.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Covered {
-    /// Sorted; they neither overlap nor touch. One, as a rule.
+    /// Sorted; they neither overlap nor touch. One, as a rule, and never none.
     pub runs: SmallVec<[Run; 1]>,
     /// The shortest and the longest span of its intervals, in microseconds; 0
     /// while it has none.
     pub spans: (i64, i64),
 }
 
-const _: () = assert!(size_of::<Covered>() <= 48);
+/// What is asked first, and as a rule is all there is.
+#[derive(Clone, Copy)]
+struct Newest {
+    run: Run,
+    /// As in [`Covered`].
+    spans: (i64, i64),
+    has_earlier: bool,
+}
+
+impl Newest {
+    const NUMBERS: usize = 5;
+
+    /// Those are alike that are alike from channel to channel: not ends, but lengths.
+    fn numbers(self) -> [i64; Newest::NUMBERS] {
+        let Run { from, to } = self.run;
+        [from, to.wrapping_sub(from), self.has_earlier.into(), self.spans.0, self.spans.1]
+    }
+
+    fn take_span(&mut self, span: i64) {
+        let (shortest, longest) = self.spans;
+        let least = if shortest == 0 { span } else { shortest.min(span) };
+        if span > 0 {
+            self.spans = (least, longest.max(span));
+        }
+    }
+
+    fn of([from, length, has_earlier, shortest, longest]: [i64; Newest::NUMBERS]) -> Newest {
+        let run = Run { from, to: from.wrapping_add(length) };
+        Newest { run, spans: (shortest, longest), has_earlier: has_earlier != 0 }
+    }
+}
 
 impl Coverage {
     pub fn may_hold(&self, key: &RowKey) -> bool {
-        let Some(Covered { runs, .. }) = self.by_channel.get(key.channel) else { return false };
-        let after = runs.partition_point(|run| run.from <= key.start.0);
-        after > 0 && key.start.0 < runs[after - 1].to
+        self.last_begun(key.channel, key.start).is_some_and(|run| key.start.0 < run.to)
     }
 
     /// Whether none of the rows of a run can be stored.
     pub fn is_free(&self, rows: &meter::Run<'_>) -> bool {
         let (first, last) = (rows.first_key(), rows.last_key());
-        let Some(Covered { runs, .. }) = self.by_channel.get(first.channel) else { return true };
-        let after = runs.partition_point(|run| run.from <= last.start.0);
-        after == 0 || runs[after - 1].to <= first.start.0
+        self.last_begun(first.channel, last.start).is_none_or(|run| run.to <= first.start.0)
+    }
+
+    /// The last run of a channel that begins at that time or before.
+    fn last_begun(&self, channel: ChannelId, at: Timestamp) -> Option<Run> {
+        let newest = Newest::of(self.newest.get(channel)?);
+        if newest.run.from <= at.0 {
+            return Some(newest.run);
+        }
+        let earlier = newest.has_earlier.then(|| &self.earlier[&channel])?;
+        earlier[..earlier.partition_point(|run| run.from <= at.0)].last().copied()
     }
 
     /// Takes in a stored key. Whether some of its time was, or may have been,
@@ -66,32 +107,74 @@ impl Coverage {
     fn insert_all(&mut self, key: &RowKey, last: &RowKey) -> bool {
         let slack = if key.span.0 == 0 { SPOT_SLACK_MICROS } else { 0 };
         let run = Run { from: key.start.0, to: end_of(last).0 };
-        let Covered { runs, spans } = self.by_channel.get_or_insert_with(key.channel, Covered::default).0;
-        if key.span.0 > 0 {
-            let least = if spans.0 == 0 { key.span.0 } else { spans.0.min(key.span.0) };
-            *spans = (least, spans.1.max(key.span.0));
-        }
-        merge(runs, run, slack)
+        let mut shared = false;
+        self.newest.update(key.channel, |there| {
+            let mut newest = there.map_or(Newest { run, spans: (0, 0), has_earlier: false }, Newest::of);
+            newest.take_span(key.span.0);
+            let joins = run.from >= newest.run.from && run.from <= newest.run.to.saturating_add(slack);
+            if joins {
+                // The common case: the channel's newest reading, right after the last run.
+                shared = there.is_some() && run.from < newest.run.to;
+                newest.run.to = newest.run.to.max(run.to);
+            } else {
+                shared = insert_apart(&mut self.earlier, key.channel, &mut newest, run, slack);
+            }
+            Some(newest.numbers())
+        });
+        shared
     }
 
     /// Takes in a channel read back from a checkpoint.
-    pub fn insert_channel(&mut self, channel: ChannelId, covered: Covered) {
-        *self.by_channel.get_or_insert_with(channel, Covered::default).0 = covered;
+    pub fn insert_channel(&mut self, channel: ChannelId, Covered { mut runs, spans }: Covered) {
+        let Some(run) = runs.pop() else { return };
+        let newest = Newest { run, spans, has_earlier: !runs.is_empty() };
+        self.newest.update(channel, |_| Some(newest.numbers()));
+        if !runs.is_empty() {
+            self.earlier.insert(channel, runs.into_vec());
+        }
     }
 
     /// The longest span of a channel whose intervals differ in length.
     pub fn longest_of_many(&self, channel: ChannelId) -> Option<i64> {
-        let spans = self.by_channel.get(channel)?.spans;
+        let spans = Newest::of(self.newest.get(channel)?).spans;
         (spans.0 != spans.1).then_some(spans.1)
     }
 
-    pub fn channels(&self) -> impl Iterator<Item = (ChannelId, &Covered)> {
-        self.by_channel.iter()
+    pub fn channels(&self) -> impl Iterator<Item = (ChannelId, Covered)> {
+        self.newest.iter().map(|(channel, numbers)| {
+            let newest = Newest::of(numbers);
+            let mut runs: SmallVec<[Run; 1]> = smallvec![];
+            if newest.has_earlier {
+                runs.extend_from_slice(&self.earlier[&channel]);
+            }
+            runs.push(newest.run);
+            (channel, Covered { runs, spans: newest.spans })
+        })
     }
 
     pub fn channel_count(&self) -> usize {
-        self.by_channel.len()
+        self.newest.len()
     }
+}
+
+/// As [`merge`], among all runs of a channel, of which `earlier` holds all but the newest.
+#[cold]
+fn insert_apart(
+    earlier: &mut HashMap<ChannelId, Vec<Run>>,
+    channel: ChannelId,
+    newest: &mut Newest,
+    run: Run,
+    slack: i64,
+) -> bool {
+    let runs = earlier.entry(channel).or_default();
+    runs.push(newest.run);
+    let shared = merge(runs, run, slack);
+    newest.run = runs.pop().expect("at least what was merged");
+    newest.has_earlier = !runs.is_empty();
+    if !newest.has_earlier {
+        earlier.remove(&channel);
+    }
+    shared
 }
 
 /// A spot value covers its own microsecond.
@@ -100,16 +183,7 @@ fn end_of(key: &RowKey) -> Timestamp {
 }
 
 /// Whether the run shares time with what was there.
-fn merge(runs: &mut SmallVec<[Run; 1]>, run: Run, slack: i64) -> bool {
-    // The common case: the channel's newest reading, right after the last run.
-    if let Some(last) = runs.last_mut()
-        && run.from >= last.from
-        && run.from <= last.to.saturating_add(slack)
-    {
-        let shared = run.from < last.to;
-        last.to = last.to.max(run.to);
-        return shared;
-    }
+fn merge(runs: &mut Vec<Run>, run: Run, slack: i64) -> bool {
     let first = runs.partition_point(|r| r.to.saturating_add(slack) < run.from);
     let beyond = runs.partition_point(|r| r.from <= run.to.saturating_add(slack));
     let shared = runs[first..beyond].iter().any(|there| there.from < run.to && run.from < there.to);
@@ -126,7 +200,7 @@ fn merge(runs: &mut SmallVec<[Run; 1]>, run: Run, slack: i64) -> bool {
     shared
 }
 
-fn join_closest(runs: &mut SmallVec<[Run; 1]>) {
+fn join_closest(runs: &mut Vec<Run>) {
     let closest = (1..runs.len())
         .min_by_key(|at| runs[*at].from.saturating_sub(runs[at - 1].to))
         .expect("more runs than RUNS_MAX");
