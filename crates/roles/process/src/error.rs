@@ -21,6 +21,9 @@ pub enum Error {
     /// Columns that do not fit their table: ours to prevent.
     #[error("columns of table {table}: {cause}")]
     Columns { table: &'static str, cause: arrow::error::ArrowError },
+    /// After 2^32 of them, each the room of 64 channels.
+    #[error("the registry leased block {0}, and names are held for 2^32 blocks")]
+    Blocks(i64),
     #[error("a stage of the role ended early: {0}")]
     Stage(String),
     /// The other side of a channel went away; its own error says why.
@@ -38,7 +41,7 @@ impl Error {
             Error::Words(_) => Kind::Busy,
             Error::Body(_) => Kind::Corrupt,
             Error::Checkpoint { cause, .. } => Kind::of_io(cause),
-            Error::Columns { .. } | Error::Stage(_) | Error::Gone => Kind::Bug,
+            Error::Columns { .. } | Error::Blocks(_) | Error::Stage(_) | Error::Gone => Kind::Bug,
         }
     }
 }

@@ -4,9 +4,10 @@
 //! nobody else can be given, because blocks are leased from the registry before
 //! use. The channels of one point lie together in one block.
 //!
-//! Read: `names/places.rs` (finding by hash in little memory), then here.
+//! Read: `names/by_hash.rs` (finding in little memory), `names/layouts.rs` (the
+//! registers of a point), `names/held.rs` (what is found), then here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use meter::{ChannelId, DeviceId, Identity, Reading, TenantId};
@@ -15,17 +16,23 @@ use smallvec::{SmallVec, smallvec};
 use crate::Error;
 use crate::chunk::{NewChannel, NewDevice};
 
-mod places;
+mod by_hash;
+mod layouts;
+mod held;
+#[cfg(test)]
+mod tests;
 
-use places::Places;
+use by_hash::{ByHash, Place};
+use held::{BLOCKS_MAX, Device, Point};
+use layouts::{Layout, Layouts};
 
 /// Leases double from here, so that a few meters waste few ids and two million
 /// meters ask some dozens of times.
 const LEASE_BLOCKS_MIN: u32 = 64;
 const LEASE_BLOCKS_MAX: u32 = 16 << 10;
 
-/// 128 bits of BLAKE3: names stand on disk, memory holds what finds them.
-type NameHash = [u64; 2];
+/// 128 bits of BLAKE3: names stand on disk, memory holds what finds them. Never 0.
+type NameHash = u128;
 
 /// Hands out blocks that the registry leased.
 pub trait Lessor: Send {
@@ -39,46 +46,24 @@ struct Block {
     used: i64,
 }
 
-/// The channels of a point, or of a device where it stands for itself.
-#[derive(Debug)]
-struct Point {
-    hash: NameHash,
-    channels: Channels,
-}
-
 /// A register's name by number.
 pub type RegisterNumber = u32;
 
 /// And a kind of reading.
 type Register = (RegisterNumber, u8);
 
-/// Where a point's channels are, in [`Names`].
+/// Where a point's channels are, in [`Names`], until another point is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PointPlace(usize);
-
-const _: () = assert!(size_of::<Point>() == 32);
-
-/// Most points have one channel, and nothing beside it then.
-#[derive(Debug)]
-enum Channels {
-    None,
-    One(RegisterNumber, u8, ChannelId),
-    Many(Box<Many>),
-}
-
-/// Sorted by register and kind.
-#[derive(Debug)]
-struct Many(Vec<(Register, ChannelId)>);
+pub struct PointPlace(Place);
 
 pub struct Names {
-    /// Places in `known`.
-    points: Places,
-    known: Vec<Point>,
+    points: ByHash<Point>,
+    layouts: Layouts,
+    /// Channels of points that have more than a block holds.
+    elsewhere: BTreeMap<(NameHash, Register), ChannelId>,
     /// Few, and the same for many points.
     registers: HashMap<Box<str>, u32>,
-    /// Places in `known_devices`.
-    devices: Places,
-    known_devices: Vec<(NameHash, DeviceId)>,
+    devices: ByHash<Device>,
     device_block: Block,
     leased: Range<i64>,
     lease_next: u32,
@@ -88,11 +73,11 @@ pub struct Names {
 impl Names {
     pub fn new(lessor: Box<dyn Lessor>) -> Names {
         Names {
-            points: Places::default(),
-            known: Vec::new(),
+            points: ByHash::new(),
+            layouts: Layouts::default(),
+            elsewhere: BTreeMap::new(),
             registers: HashMap::new(),
-            devices: Places::default(),
-            known_devices: Vec::new(),
+            devices: ByHash::new(),
             device_block: Block { number: 0, used: ChannelId::SLOTS },
             leased: 0..0,
             lease_next: LEASE_BLOCKS_MIN,
@@ -103,16 +88,17 @@ impl Names {
     /// Takes in a channel read back from the lake.
     pub fn know_channel(&mut self, known: &NewChannel) {
         let register = (self.register(&known.register), known.reading_type.kind.code());
-        let PointPlace(place) = self.point(known.tenant, &known.point, &known.device);
-        self.known[place].learn(register, known.channel);
+        let at = self.point(known.tenant, &known.point, &known.device);
+        if self.find(at, register).is_none() {
+            self.learn(at, register, known.channel);
+        }
     }
 
     /// Takes in a device read back from the lake.
     pub fn know_device(&mut self, known: &NewDevice) {
         let hash = device_hash(known.tenant, &known.name);
-        match self.device_place(&hash) {
-            Some(place) => self.known_devices[place].1 = known.device,
-            None => self.learn_device(hash, known.device),
+        if self.devices.find(hash).is_none() {
+            self.devices.insert(hash, Device::of(known.device));
         }
     }
 
@@ -126,15 +112,14 @@ impl Names {
         new: &mut Vec<NewChannel>,
     ) -> Result<ChannelId, Error> {
         let register = (register, reading.reading_type.kind.code());
-        let place = at.0;
-        if let Some(channel) = self.known[place].find(register) {
+        if let Some(channel) = self.find(at, register) {
             return Ok(channel);
         }
-        let channel = match self.known[place].next() {
+        let channel = match self.next(at) {
             Some(channel) => channel,
             None => ChannelId::new(self.next_block()?, 0),
         };
-        self.known[place].learn(register, channel);
+        self.learn(at, register, channel);
         let mut reading_type = reading.reading_type;
         reading_type.unit = reading_type.unit.family();
         new.push(NewChannel {
@@ -154,15 +139,15 @@ impl Names {
             return Ok(DeviceId::NONE);
         }
         let hash = device_hash(tenant, name);
-        if let Some(place) = self.device_place(&hash) {
-            return Ok(self.known_devices[place].1);
+        if let Some(place) = self.devices.find(hash) {
+            return Ok(self.devices.get(place).id());
         }
         if self.device_block.used >= ChannelId::SLOTS {
             self.device_block = Block { number: self.next_block()?, used: 0 };
         }
         let device = DeviceId(self.device_block.number * ChannelId::SLOTS + self.device_block.used);
         self.device_block.used += 1;
-        self.learn_device(hash, device);
+        self.devices.insert(hash, Device::of(device));
         new.push(NewDevice { device, tenant, name: name.into() });
         Ok(device)
     }
@@ -173,22 +158,38 @@ impl Names {
     }
 
     fn point(&mut self, tenant: TenantId, point: &str, device: &str) -> PointPlace {
-        let (known, hash) = (&mut self.known, point_hash(tenant, point, device));
-        PointPlace(self.points.find(&hash, |place| known[place].hash).unwrap_or_else(|| {
-            known.push(Point { hash, channels: Channels::None });
-            self.points.insert(known.len(), |place| known[place].hash);
-            known.len() - 1
-        }))
+        let hash = point_hash(tenant, point, device);
+        PointPlace(self.points.find(hash).unwrap_or_else(|| self.points.insert(hash, Point::default())))
     }
 
-    fn device_place(&self, hash: &NameHash) -> Option<usize> {
-        self.devices.find(hash, |place| self.known_devices[place].0)
+    fn find(&self, PointPlace(at): PointPlace, register: Register) -> Option<ChannelId> {
+        let point = self.points.get(at);
+        match self.layouts.slot(point.layout(), register) {
+            Some(slot) => Some(ChannelId::new(point.block(), slot.into())),
+            None if self.elsewhere.is_empty() => None,
+            None => self.elsewhere.get(&(self.points.hash(at), register)).copied(),
+        }
     }
 
-    fn learn_device(&mut self, hash: NameHash, device: DeviceId) {
-        let known = &mut self.known_devices;
-        known.push((hash, device));
-        self.devices.insert(known.len(), |place| known[place].0);
+    fn learn(&mut self, PointPlace(at): PointPlace, register: Register, channel: ChannelId) {
+        let point = self.points.get(at);
+        let (block, slot) = (channel.0.div_euclid(ChannelId::SLOTS), channel.0.rem_euclid(ChannelId::SLOTS));
+        if point.layout() != Layout::NONE && point.block() != block {
+            self.elsewhere.insert((self.points.hash(at), register), channel);
+            return;
+        }
+        let layout = self.layouts.with(point.layout(), register, slot as u8);
+        self.points.set(at, Point::of(block, layout));
+    }
+
+    /// What comes behind a point's last channel; `None` where that ends a block.
+    fn next(&self, PointPlace(at): PointPlace) -> Option<ChannelId> {
+        let (point, hash) = (self.points.get(at), self.points.hash(at));
+        let used = i64::from(self.layouts.used(point.layout()));
+        let here = (used > 0).then(|| ChannelId::new(point.block(), used - 1))?;
+        let elsewhere = self.elsewhere.range((hash, (0, 0))..=(hash, (u32::MAX, u8::MAX))).map(|(_, channel)| *channel);
+        let next = ChannelId(elsewhere.fold(here, ChannelId::max).0 + 1);
+        (next.0.rem_euclid(ChannelId::SLOTS) != 0).then_some(next)
     }
 
     /// The number of a register's name, the same as long as this lives.
@@ -207,48 +208,11 @@ impl Names {
             self.lease_next = (self.lease_next * 2).min(LEASE_BLOCKS_MAX);
         }
         let block = self.leased.start;
+        if !(0..BLOCKS_MAX).contains(&block) {
+            return Err(Error::Blocks(block));
+        }
         self.leased.start += 1;
         Ok(block)
-    }
-}
-
-impl Point {
-    fn find(&self, (number, kind): Register) -> Option<ChannelId> {
-        match &self.channels {
-            Channels::None => None,
-            Channels::One(of, as_kind, channel) => ((*of, *as_kind) == (number, kind)).then_some(*channel),
-            Channels::Many(many) => {
-                let at = many.0.binary_search_by_key(&(number, kind), |(register, _)| *register).ok()?;
-                Some(many.0[at].1)
-            }
-        }
-    }
-
-    fn learn(&mut self, register: Register, channel: ChannelId) {
-        match &mut self.channels {
-            Channels::None => self.channels = Channels::One(register.0, register.1, channel),
-            Channels::One(number, kind, there) if (*number, *kind) == register => *there = channel,
-            Channels::One(number, kind, there) => {
-                let mut many = vec![((*number, *kind), *there), (register, channel)];
-                many.sort_unstable();
-                self.channels = Channels::Many(Box::new(Many(many)));
-            }
-            Channels::Many(many) => match many.0.binary_search_by_key(&register, |(register, _)| *register) {
-                Ok(at) => many.0[at].1 = channel,
-                Err(at) => many.0.insert(at, (register, channel)),
-            },
-        }
-    }
-
-    /// What comes behind its last channel; `None` where that ends a block.
-    fn next(&self) -> Option<ChannelId> {
-        let last = match &self.channels {
-            Channels::None => return None,
-            Channels::One(_, _, channel) => *channel,
-            Channels::Many(many) => many.0.iter().map(|(_, channel)| *channel).max()?,
-        };
-        let next = ChannelId(last.0 + 1);
-        (next.0.rem_euclid(ChannelId::SLOTS) != 0).then_some(next)
     }
 }
 
@@ -268,8 +232,7 @@ fn hash(space: u8, tenant: TenantId, texts: &[&str]) -> NameHash {
         said.extend_from_slice(&(text.len() as u64).to_le_bytes());
         said.extend_from_slice(text.as_bytes());
     }
-    let half = half(&said);
-    [half as u64, (half >> 64) as u64]
+    half(&said).max(1)
 }
 
 /// Half of the hash of some bytes, in one go: a hasher that can be fed in parts is
@@ -286,77 +249,4 @@ fn point_hash(tenant: TenantId, point: &str, device: &str) -> NameHash {
 
 fn device_hash(tenant: TenantId, name: &str) -> NameHash {
     hash(3, tenant, &[name])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use meter::{Decimal, Flags, Quality, ReadingType, Span, Timestamp};
-
-    struct Counter(i64);
-
-    impl Lessor for Counter {
-        fn lease(&mut self, blocks: u32) -> Result<Range<i64>, Error> {
-            let first = self.0;
-            self.0 += i64::from(blocks);
-            Ok(first..self.0)
-        }
-    }
-
-    fn reading<'a>(point: &'a str, register: &'a str) -> Reading<'a> {
-        Reading {
-            point,
-            device: "M1",
-            register,
-            identity: Identity::Point,
-            reading_type: ReadingType::default(),
-            start: Timestamp(0),
-            span: Span::ZERO,
-            value: Decimal::default(),
-            unit: "",
-            quality: "",
-            canonical: Quality::Measured,
-            reason: "",
-            flags: Flags::default(),
-            message_time: None,
-            issued_at: None,
-        }
-    }
-
-    fn channel(names: &mut Names, tenant: TenantId, reading: &Reading<'_>, new: &mut Vec<NewChannel>) -> ChannelId {
-        let (place, register) = (names.place(tenant, reading), names.register(reading.register));
-        names.channel(tenant, place, register, reading, new).expect("leased")
-    }
-
-    #[test]
-    fn the_channels_of_a_point_share_a_block_until_it_is_full() {
-        let mut names = Names::new(Box::new(Counter(1)));
-        let mut new = Vec::new();
-        let tenant = TenantId(1);
-        for register in 0..65 {
-            channel(&mut names, tenant, &reading("P", &format!("R{register}")), &mut new);
-        }
-        let blocks: Vec<i64> = new.iter().map(|c| c.channel.0 / ChannelId::SLOTS).collect();
-        assert!(blocks[..64].iter().all(|block| *block == blocks[0]));
-        assert_ne!(blocks[64], blocks[0]);
-    }
-
-    #[test]
-    fn a_name_keeps_its_id_over_a_restart_and_new_ids_never_meet_old_ones() {
-        let tenant = TenantId(1);
-        let (mut new, mut devices) = (Vec::new(), Vec::new());
-        let mut names = Names::new(Box::new(Counter(1)));
-        let first = channel(&mut names, tenant, &reading("P", "E1"), &mut new);
-        let device = names.device(tenant, "M1", &mut devices).expect("leased");
-
-        let mut again = Names::new(Box::new(Counter(1_000)));
-        again.know_channel(&new[0]);
-        again.know_device(&devices[0]);
-        assert_eq!(channel(&mut again, tenant, &reading("P", "E1"), &mut new), first);
-        assert_eq!(again.device(tenant, "M1", &mut devices).expect("known"), device);
-        let second = channel(&mut again, tenant, &reading("P", "B1"), &mut new);
-        assert_eq!(second.0, first.0 + 1);
-        let other = channel(&mut again, TenantId(2), &reading("P", "E1"), &mut new);
-        assert!(other.0 >= 1_000 * ChannelId::SLOTS);
-    }
 }
