@@ -1,3 +1,5 @@
+//! Names under test: no two share an id, and none loses its own.
+
 use super::*;
 use meter::{Decimal, Flags, Quality, ReadingType, Span, Timestamp};
 use proptest::prelude::*;
