@@ -13,7 +13,6 @@ use datafusion::catalog::{
 };
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, GreedyMemoryPool, MemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
@@ -33,6 +32,7 @@ use crate::metrics::Metrics;
 use crate::names::NameCache;
 use crate::provider::{Provider, View};
 use crate::running::{Asker, Place, Register, Running, stoppable};
+use crate::spill;
 use crate::sum;
 use crate::tables::TABLES;
 
@@ -292,17 +292,11 @@ fn leave_out(state: &mut SessionState, name: &str) {
 }
 
 fn runtime_env(limits: &Limits) -> datafusion::error::Result<Arc<RuntimeEnv>> {
-    let (pool, disk): (Arc<dyn MemoryPool>, DiskManagerBuilder) = match &limits.spill {
-        None => {
-            let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
-            (Arc::new(GreedyMemoryPool::new(limits.memory_bytes_max)), disk)
-        }
-        Some(spill) => {
-            let directories = DiskManagerMode::Directories(vec![spill.directory.clone()]);
-            let disk =
-                DiskManagerBuilder::default().with_mode(directories).with_max_temp_directory_size(spill.bytes_max);
-            (Arc::new(FairSpillPool::new(limits.memory_bytes_max)), disk)
-        }
+    // Only what can spill can be asked to give up memory for others.
+    let pool: Arc<dyn MemoryPool> = match &limits.spill {
+        None => Arc::new(GreedyMemoryPool::new(limits.memory_bytes_max)),
+        Some(_) => Arc::new(FairSpillPool::new(limits.memory_bytes_max)),
     };
+    let disk = spill::disk(limits.spill.as_ref());
     RuntimeEnvBuilder::new().with_memory_pool(pool).with_disk_manager_builder(disk).build_arc()
 }

@@ -3,7 +3,7 @@
 //! Promise: a query sees one tenant at one moment; its sums are exact or an
 //! error; it costs no more than its [`Limits`] and cannot write.
 //!
-//! Read: `error.rs`, `limits.rs`, `engine.rs` (a session and its query),
+//! Read: `error.rs`, `limits.rs`, `spill.rs`, `engine.rs` (a session and its query),
 //! `guard.rs` (which texts become plans), `running.rs` (which queries run, and
 //! how they end), `answer.rs` (rows on their way);
 //! then the tables: `tables.rs`, `provider.rs`, `filters.rs` (what the lake
@@ -14,6 +14,7 @@
 
 mod error;
 mod limits;
+mod spill;
 mod engine;
 mod guard;
 mod running;

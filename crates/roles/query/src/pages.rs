@@ -63,14 +63,13 @@ impl Answer {
 }
 
 impl Page {
-    /// All of it in one piece.
-    pub fn encode(&self, format: Format) -> Result<Vec<u8>> {
+    /// All of it in one piece, behind what stands in `bytes`.
+    pub fn encode(&self, format: Format, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
         let mut encoder = Encoder::new(format, &self.schema)?;
-        let mut bytes = Vec::new();
         for batch in &self.batches {
-            bytes.extend(encoder.batch(batch)?);
+            encoder.batch(batch, &mut bytes)?;
         }
-        bytes.extend(encoder.end()?);
+        encoder.end(&mut bytes)?;
         Ok(bytes)
     }
 }

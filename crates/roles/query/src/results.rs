@@ -14,11 +14,11 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::ipc::writer::StreamWriter;
-use datafusion::arrow::json::writer::{LineDelimited, WriterBuilder as JsonBuilder};
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use futures::{Stream, StreamExt};
 
 mod shown;
+mod json;
 mod parquet;
 
 use self::parquet::ParquetFile;
@@ -104,39 +104,39 @@ impl Encoder {
         Ok(Encoder { schema: schema.clone(), state })
     }
 
-    /// The bytes of these rows; may be none yet.
-    pub fn batch(&mut self, batch: &RecordBatch) -> Result<Vec<u8>> {
+    /// Appends the bytes of these rows to `into`; may be none yet.
+    pub fn batch(&mut self, batch: &RecordBatch, into: &mut Vec<u8>) -> Result<()> {
         match &mut self.state {
-            State::Csv { header } => csv(&shown(batch)?, std::mem::take(header)),
-            State::Json { first } => json(&shown(batch)?, first),
+            State::Csv { header } => csv(&shown(batch)?, std::mem::take(header), into)?,
+            State::Json { first } => json::objects(&shown(batch)?, first, into).map_err(broken)?,
             State::Arrow(writer) => {
                 writer.write(batch).map_err(broken)?;
-                Ok(std::mem::take(writer.get_mut()))
+                into.append(writer.get_mut());
             }
-            State::Parquet(file) => file.batch(batch),
+            State::Parquet(file) => into.append(&mut file.batch(batch)?),
             State::Table { kept, rows } => {
                 let room = TABLE_ROWS_MAX.saturating_sub(*rows);
                 *rows += batch.num_rows();
                 if room > 0 {
                     kept.push(shown(&batch.slice(0, room.min(batch.num_rows())))?);
                 }
-                Ok(Vec::new())
             }
         }
+        Ok(())
     }
 
-    /// The last bytes, once every batch was given.
-    pub fn end(self) -> Result<Vec<u8>> {
+    /// Appends the last bytes, once every batch was given.
+    pub fn end(self, into: &mut Vec<u8>) -> Result<()> {
         match self.state {
-            State::Csv { header: true } => csv(&RecordBatch::new_empty(shown_schema(&self.schema)), true),
-            State::Csv { header: false } => Ok(Vec::new()),
-            State::Json { first: true } => Ok(b"[]\n".to_vec()),
-            State::Json { first: false } => Ok(b"]\n".to_vec()),
+            State::Csv { header: true } => csv(&RecordBatch::new_empty(shown_schema(&self.schema)), true, into)?,
+            State::Csv { header: false } => {}
+            State::Json { first: true } => into.extend_from_slice(b"[]\n"),
+            State::Json { first: false } => into.extend_from_slice(b"]\n"),
             State::Arrow(mut writer) => {
                 writer.finish().map_err(broken)?;
-                Ok(std::mem::take(writer.get_mut()))
+                into.append(writer.get_mut());
             }
-            State::Parquet(file) => file.end(),
+            State::Parquet(file) => into.append(&mut file.end()?),
             State::Table { kept, rows } => {
                 let mut text = format!("{}\n", pretty_format_batches(&kept).map_err(broken)?);
                 match rows {
@@ -148,9 +148,10 @@ impl Encoder {
                     }
                     rows => text.push_str(&format!("{rows} rows\n")),
                 }
-                Ok(text.into_bytes())
+                into.extend_from_slice(text.as_bytes());
             }
         }
+        Ok(())
     }
 }
 
@@ -163,18 +164,17 @@ pub fn encode(answer: Answer, format: Format) -> impl Stream<Item = Result<Vec<u
             Ok(encoder) => encoder,
             Err(error) => return Some((Err(error), None)),
         };
-        loop {
-            let piece = match answer.next().await {
-                Some(Ok(batch)) => encoder.batch(&batch),
-                Some(Err(error)) => Err(error),
-                None => return Some((encoder.end(), None)),
+        let mut bytes = Vec::new();
+        while bytes.is_empty() {
+            let made = match answer.next().await {
+                Some(batch) => batch.and_then(|batch| encoder.batch(&batch, &mut bytes)),
+                None => return Some((encoder.end(&mut bytes).map(|()| bytes), None)),
             };
-            match piece {
-                Ok(bytes) if bytes.is_empty() => {}
-                Ok(bytes) => return Some((Ok(bytes), Some((Ok(encoder), answer)))),
-                Err(error) => return Some((Err(error), None)),
+            if let Err(error) = made {
+                return Some((Err(error), None));
             }
         }
+        Some((Ok(bytes), Some((Ok(encoder), answer))))
     })
 }
 
@@ -194,23 +194,9 @@ fn broken(error: ArrowError) -> Error {
     Error::Engine(format!("an answer cannot be encoded: {error}"))
 }
 
-fn csv(batch: &RecordBatch, header: bool) -> Result<Vec<u8>> {
-    let mut writer = datafusion::arrow::csv::WriterBuilder::new().with_header(header).build(Vec::new());
-    writer.write(batch).map_err(broken)?;
-    Ok(writer.into_inner())
-}
-
-/// One object a line; texts are escaped, so a line feed is always between rows.
-fn json(batch: &RecordBatch, first: &mut bool) -> Result<Vec<u8>> {
-    let mut writer = JsonBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(Vec::new());
-    writer.write(batch).map_err(broken)?;
-    let lines = writer.into_inner();
-    let mut bytes = Vec::with_capacity(lines.len() + batch.num_rows() + 1);
-    for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        bytes.extend_from_slice(if std::mem::take(first) { b"[" } else { b",\n" });
-        bytes.extend_from_slice(line);
-    }
-    Ok(bytes)
+fn csv(batch: &RecordBatch, header: bool, into: &mut Vec<u8>) -> Result<()> {
+    let mut writer = datafusion::arrow::csv::WriterBuilder::new().with_header(header).build(into);
+    writer.write(batch).map_err(broken)
 }
 
 #[cfg(test)]
@@ -233,8 +219,8 @@ mod tests {
         let schema = batch(vec![]).schema();
         let mut encoder = Encoder::new(format, &schema).expect("valid");
         let mut bytes = Vec::new();
-        batches.iter().for_each(|batch| bytes.extend(encoder.batch(batch).expect("valid")));
-        bytes.extend(encoder.end().expect("valid"));
+        batches.iter().for_each(|batch| encoder.batch(batch, &mut bytes).expect("valid"));
+        encoder.end(&mut bytes).expect("valid");
         assert_eq!(String::from_utf8(bytes).as_deref(), Ok(expected));
     }
 
@@ -260,8 +246,10 @@ mod tests {
     fn a_table_says_what_it_leaves_out() {
         let schema = batch(vec![]).schema();
         let mut encoder = Encoder::new(Format::Table, &schema).expect("valid");
-        encoder.batch(&batch(vec![None; TABLE_ROWS_MAX + 5])).expect("valid");
-        let text = String::from_utf8(encoder.end().expect("valid")).expect("text");
+        let mut bytes = Vec::new();
+        encoder.batch(&batch(vec![None; TABLE_ROWS_MAX + 5]), &mut bytes).expect("valid");
+        encoder.end(&mut bytes).expect("valid");
+        let text = String::from_utf8(bytes).expect("text");
         assert!(text.ends_with("1005 rows, the first 1000 shown; the other formats have all\n"), "{text}");
     }
 
@@ -270,8 +258,8 @@ mod tests {
         let sent = [batch(vec![Some(7)]), batch(vec![None, Some(8)])];
         let mut encoder = Encoder::new(Format::Arrow, &sent[0].schema()).expect("valid");
         let mut bytes = Vec::new();
-        sent.iter().for_each(|batch| bytes.extend(encoder.batch(batch).expect("valid")));
-        bytes.extend(encoder.end().expect("valid"));
+        sent.iter().for_each(|batch| encoder.batch(batch, &mut bytes).expect("valid"));
+        encoder.end(&mut bytes).expect("valid");
         let reader = datafusion::arrow::ipc::reader::StreamReader::try_new(&bytes[..], None).expect("a stream");
         assert_eq!(reader.collect::<Result<Vec<_>, _>>().expect("whole"), sent);
     }

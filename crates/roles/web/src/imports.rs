@@ -83,7 +83,7 @@ async fn stored(parts: &Parts, tenant: TenantId, seq: u64) -> Result<Option<Vec<
     let sql = format!("select {COLUMNS} from {RECORDS} where seq = {seq}");
     let failed = |error: query::Error| problem::of_query(&error);
     let page = session.query(&sql).await.map_err(failed)?.page(1, &["seq"]).await.map_err(failed)?;
-    let rows = page.encode(Format::Json).map_err(failed)?;
+    let rows = page.encode(Format::Json, Vec::new()).map_err(failed)?;
     let row = rows.trim_ascii_end().strip_prefix(b"[").and_then(|rows| rows.strip_suffix(b"]")).unwrap_or_default();
     Ok((!row.is_empty()).then(|| row.to_vec()))
 }

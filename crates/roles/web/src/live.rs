@@ -168,7 +168,7 @@ impl Watcher {
         let session = self.parts.engine.session(Principal { tenant: self.tenant }, self.parts.reader.snapshot());
         let ask = async |sql: &str| -> Result<Vec<u8>, Problem> {
             let page = session.query(sql).await.map_err(failed)?.page(usize::MAX, &[]).await.map_err(failed)?;
-            page.encode(Format::Json).map_err(failed)
+            page.encode(Format::Json, Vec::new()).map_err(failed)
         };
         let newest = ask("select max(channel) as channel from channels").await?;
         let rows: Vec<Named> = serde_json::from_slice(&ask(&sql).await?).expect("the engine writes JSON");

@@ -126,9 +126,8 @@ pub(crate) async fn answer(
     let sql = list.sql(paging.place(list.key)?.as_ref(), limit + 1);
     asked::wait_for(parts, paging.wait).await?;
     let page = page_of(parts, tenant, &sql, limit, list.key).await?;
-    let bytes = page.encode(format).map_err(|error| problem::of_query(&error))?;
     let next = page.next.as_ref().or(list.beyond.as_ref());
-    let body = if format == Format::Json { in_json(bytes, next) } else { bytes };
+    let body = written(&page, next, format).map_err(|error| problem::of_query(&error))?;
     let mut response = ([(header::CONTENT_TYPE, format.content_type())], body).into_response();
     if let Some(link) = next.and_then(|next| link(uri, next)) {
         response.headers_mut().insert(header::LINK, link);
@@ -150,13 +149,16 @@ pub(crate) async fn page_of(
     session.query(sql).await.map_err(failed)?.page(limit, &names).await.map_err(failed)
 }
 
-/// `rows` is an array in JSON with a line end.
-fn in_json(rows: Vec<u8>, next: Option<&Cursor>) -> Vec<u8> {
-    let mut body = b"{\"rows\":".to_vec();
-    body.extend_from_slice(rows.trim_ascii_end());
+/// In JSON the rows stand beside the place of the next page.
+fn written(page: &Page, next: Option<&Cursor>, format: Format) -> query::Result<Vec<u8>> {
+    if format != Format::Json {
+        return page.encode(format, Vec::new());
+    }
+    let mut body = page.encode(format, b"{\"rows\":".to_vec())?;
+    body.truncate(body.trim_ascii_end().len());
     let next = next.map_or("null".to_owned(), |next| format!("\"{next}\""));
     body.extend_from_slice(format!(",\"next\":{next}}}\n").as_bytes());
-    body
+    Ok(body)
 }
 
 /// The request again, with another `after`; relative, for a proxy may stand in front.

@@ -76,7 +76,7 @@ async fn known_hash(parts: &Parts, tenant: TenantId, seq: u64) -> Result<Option<
     let failed = |error: query::Error| problem::of_query(&error);
     let sql = format!("select max(sha256) as sha256 from sources where seq = {seq} group by seq");
     let page = session.query(&sql).await.map_err(failed)?.page(1, &[]).await.map_err(failed)?;
-    let rows = page.encode(Format::Json).map_err(failed)?;
+    let rows = page.encode(Format::Json, Vec::new()).map_err(failed)?;
     let rows: Vec<Known> = serde_json::from_slice(&rows).expect("the engine writes JSON");
     Ok(rows.first().map(|known| known.sha256.as_deref().and_then(unhexed)))
 }

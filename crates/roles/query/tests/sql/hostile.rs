@@ -141,6 +141,16 @@ async fn what_does_not_fit_into_memory_is_sorted_on_disk_where_there_is_one() {
 }
 
 #[tokio::test]
+async fn a_query_that_needs_no_disk_does_not_wait_for_one() {
+    let town = town().await;
+    let directory = tempfile::tempdir().expect("a directory").path().join("spill");
+    let spill = Some(Spill { directory: directory.clone(), bytes_max: 1 << 30 });
+    let sql = "select start from readings order by start";
+    ask_under(Limits { spill, ..limits() }, &town, HOME, sql).await.expect("sorts");
+    assert!(!directory.exists(), "something was made on the disk");
+}
+
+#[tokio::test]
 async fn one_query_more_than_allowed_is_told_to_come_back() {
     let town = town().await;
     let one = Limits { queries_max: NonZeroUsize::MIN, ..limits() };
