@@ -38,10 +38,12 @@ impl Admission {
         Arc::new(Admission { total_max, tenant_max, used: Mutex::default() })
     }
 
-    /// For a request that says it brings `bytes`.
-    pub(crate) fn admit(self: &Arc<Self>, tenant: TenantId, bytes: u64) -> Result<Permit> {
+    /// For a request that says it brings `declared` bytes. If they would not fit now, it
+    /// is told so before it sends them; what it counts is what comes.
+    pub(crate) fn admit(self: &Arc<Self>, tenant: TenantId, declared: u64) -> Result<Permit> {
         let mut permit = Permit { admission: self.clone(), tenant, bytes: 0 };
-        permit.grow_to(bytes.max(REQUEST_BYTES_MIN))?;
+        permit.fits(&self.used(), declared)?;
+        permit.grow_to(REQUEST_BYTES_MIN)?;
         Ok(permit)
     }
 
@@ -58,18 +60,27 @@ impl Permit {
     /// Asks for `bytes` in all; keeps what it has if that is more.
     pub(crate) fn grow_to(&mut self, bytes: u64) -> Result<()> {
         let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) else { return Ok(()) };
-        let (total_max, tenant_max) = (self.admission.total_max, self.admission.tenant_max);
         let mut used = self.admission.used();
+        self.fits(&used, more)?;
+        used.total += more;
+        *used.tenants.entry(self.tenant).or_default() += more;
+        self.bytes = bytes;
+        Ok(())
+    }
+
+    /// Asked for so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn fits(&self, used: &Used, more: u64) -> Result<()> {
+        let (total_max, tenant_max) = (self.admission.total_max, self.admission.tenant_max);
         if used.total + more > total_max {
             return Err(Error::InFlight { limit: total_max });
         }
-        let of_tenant = used.tenants.get(&self.tenant).copied().unwrap_or_default() + more;
-        if of_tenant > tenant_max {
+        if used.tenants.get(&self.tenant).copied().unwrap_or_default() + more > tenant_max {
             return Err(Error::TenantInFlight { limit: tenant_max });
         }
-        used.total += more;
-        used.tenants.insert(self.tenant, of_tenant);
-        self.bytes = bytes;
         Ok(())
     }
 }
@@ -99,9 +110,14 @@ mod tests {
     #[test]
     fn one_tenant_cannot_shut_the_others_out() {
         let admission = admission(400_000, 200_000);
-        let _held = admission.admit(TenantId(1), 200_000).expect("fits");
+        let holding = |tenant| {
+            let mut permit = admission.admit(TenantId(tenant), 200_000).expect("fits");
+            permit.grow_to(200_000).expect("fits");
+            permit
+        };
+        let _held = holding(1);
         assert!(matches!(admission.admit(TenantId(1), 1), Err(Error::TenantInFlight { limit: 200_000 })));
-        let _other = admission.admit(TenantId(2), 200_000).expect("fits");
+        let _other = holding(2);
         assert!(matches!(admission.admit(TenantId(3), 1), Err(Error::InFlight { limit: 400_000 })));
     }
 

@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use journal::{Archive, Content, RECORD_BYTES_MAX, Stored};
 use meter::TenantId;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,7 @@ use crate::admission::Permit;
 use crate::api::Refusals;
 use crate::body::{Incoming, declared_bytes};
 use crate::expand::Encoding;
+use crate::gather::Gathered;
 use crate::intake::{Intake, Label};
 use crate::limits::FILE_NAME_CHARS_MAX;
 use crate::{Error, Result};
@@ -87,14 +88,14 @@ pub(crate) async fn post(State(intake): State<Arc<Intake>>, request: Request) ->
 async fn take_in(intake: &Arc<Intake>, request: Request) -> Result<Response> {
     let (head, body) = request.into_parts();
     let mut incoming = Incoming::file(body, &head.headers, &intake.parts.limits, intake.parts.clock.clone());
-    let (label, mut permit) = match look_at(intake, &head.uri, &head.headers).await {
+    let (label, start, mut permit) = match look_at(intake, &head.uri, &head.headers).await {
         Ok(seen) => seen,
         Err(error) => {
             incoming.discard().await;
             return Err(error);
         }
     };
-    let (content, sha256) = match receive(intake, &mut incoming, &mut permit).await {
+    let (content, sha256) = match receive(intake, &mut incoming, start, &mut permit).await {
         Ok(received) => received,
         Err(error) => {
             incoming.discard_after(&error).await;
@@ -110,7 +111,7 @@ async fn take_in(intake: &Arc<Intake>, request: Request) -> Result<Response> {
 }
 
 /// All that can be said before a byte of the file is read.
-async fn look_at(intake: &Intake, uri: &Uri, headers: &HeaderMap) -> Result<(Label, Permit)> {
+async fn look_at(intake: &Intake, uri: &Uri, headers: &HeaderMap) -> Result<(Label, Gathered, Permit)> {
     let writer = intake.writer(headers).await?;
     let query = uri.query().unwrap_or_default();
     let Ok(Query(named)) = Query::<Named>::try_from_uri(uri) else {
@@ -124,29 +125,33 @@ async fn look_at(intake: &Intake, uri: &Uri, headers: &HeaderMap) -> Result<(Lab
     if declared > limit {
         return Err(Error::FileTooLarge { limit });
     }
-    let permit = intake.admit(writer.tenant, declared.min(RECORD_BYTES_MAX as u64))?;
-    Ok((Label::of_http(writer.tenant, format, name), permit))
+    let in_memory = declared.min(RECORD_BYTES_MAX as u64);
+    let permit = intake.admit(writer.tenant, in_memory)?;
+    Ok((Label::of_http(writer.tenant, format, name), Gathered::new(in_memory), permit))
 }
 
 /// A small file into memory, a larger one into the archive as it comes.
-async fn receive(intake: &Intake, incoming: &mut Incoming, permit: &mut Permit) -> Result<(Content, [u8; 32])> {
+async fn receive(
+    intake: &Intake,
+    incoming: &mut Incoming,
+    mut start: Gathered,
+    permit: &mut Permit,
+) -> Result<(Content, [u8; 32])> {
     let limit = intake.parts.limits.file_bytes_max;
-    let mut start = BytesMut::new();
     while let Some(piece) = incoming.next().await? {
-        start.extend_from_slice(&piece);
-        if start.len() as u64 > limit {
+        start.add(&piece, permit)?;
+        if start.len() > limit {
             return Err(Error::FileTooLarge { limit });
         }
-        if start.len() > RECORD_BYTES_MAX {
-            let stored = stream(intake, start.freeze(), incoming, limit).await?;
+        if start.len() > RECORD_BYTES_MAX as u64 {
+            let stored = stream(intake, start.into_bytes(), incoming, limit).await?;
             return Ok((stored.content(), stored.sha256));
         }
-        permit.grow_to(start.len() as u64)?;
     }
-    if start.is_empty() {
+    if start.len() == 0 {
         return Err(Error::Empty);
     }
-    let bytes = start.freeze();
+    let bytes = start.into_bytes();
     let hashed = bytes.clone();
     let hash = tokio::task::spawn_blocking(move || Sha256::digest(&hashed).into());
     let sha256 = hash.await.map_err(|error| Error::Task(error.to_string()))?;

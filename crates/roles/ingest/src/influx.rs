@@ -26,6 +26,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use crate::body::{Incoming, declared_bytes};
 use crate::form::Form;
+use crate::gather::Gathered;
 use crate::intake::Intake;
 use crate::limits::STATEMENT_BYTES_MAX;
 use crate::receipt::Receipt;
@@ -156,7 +157,7 @@ async fn make_database(intake: &Intake, head: &Parts, body: Body) -> Result<Resp
         let mut permit = intake.admit(writer.tenant, STATEMENT_BYTES_MAX)?;
         let clock = intake.parts.clock.clone();
         let mut incoming = Incoming::readings(body, &head.headers, &intake.parts.limits, clock);
-        let form = whole::receive(&mut incoming, 0, STATEMENT_BYTES_MAX, &mut permit).await?;
+        let form = whole::receive(&mut incoming, Gathered::default(), STATEMENT_BYTES_MAX, &mut permit).await?;
         let as_query = format!("/?{}", String::from_utf8_lossy(&form)).parse().map_err(|_| Error::Parameters)?;
         statement = parameters::<Statement>(&as_query)?.q;
     }

@@ -7,7 +7,7 @@
 //!
 //! Read: `limits.rs`, `error.rs` (what can go wrong), `problem.rs` (how it is
 //! told), `identify.rs` (who asks), `admission.rs` (how much at once),
-//! `body.rs` (bytes off the wire), `expand.rs`, `receipt.rs` (what is refused in
+//! `gather.rs` (a body in memory), `body.rs` (bytes off the wire), `expand.rs`, `receipt.rs` (what is refused in
 //! a body taken in), `form.rs` (what it is written in), `metrics.rs`, `intake.rs`
 //! (into the journal), `whole.rs` (all of this in order, for a body that is held
 //! whole), `readings.rs`, `influx.rs` (as clients of InfluxDB send), `base64.rs`,
@@ -19,6 +19,7 @@ mod error;
 mod problem;
 mod identify;
 mod admission;
+mod gather;
 mod body;
 mod expand;
 mod receipt;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::HeaderMap;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use journal::{Content, RECORD_BYTES_MAX};
 use meter::TenantId;
 use parse::Limits;
@@ -15,6 +15,7 @@ use crate::body::{Incoming, declared_bytes};
 use crate::expand::Encoding;
 use crate::files::archive_whole;
 use crate::form::{Form, Readable};
+use crate::gather::Gathered;
 use crate::intake::{Intake, Label};
 use crate::limits::INLINE_BYTES_MAX;
 use crate::receipt::Receipt;
@@ -25,7 +26,7 @@ pub(crate) struct Announced {
     tenant: TenantId,
     form: Form,
     encoding: Encoding,
-    declared: u64,
+    body: Gathered,
     permit: Permit,
 }
 
@@ -37,7 +38,8 @@ impl Announced {
         if declared > limit {
             return Err(Error::TooLarge { limit });
         }
-        Ok(Announced { tenant, form, encoding, declared, permit: intake.admit(tenant, declared)? })
+        let (permit, body) = (intake.admit(tenant, declared)?, Gathered::new(declared));
+        Ok(Announced { tenant, form, encoding, body, permit })
     }
 }
 
@@ -58,8 +60,8 @@ pub(crate) async fn take_in(
             return Err(error);
         }
     };
-    let Announced { tenant, form, encoding, declared, mut permit } = announced;
-    let sent = receive(&mut incoming, declared, limits.wire_bytes_max, &mut permit).await;
+    let Announced { tenant, form, encoding, body, mut permit } = announced;
+    let sent = receive(&mut incoming, body, limits.wire_bytes_max, &mut permit).await;
     let sent = match sent {
         Ok(sent) => sent,
         Err(error) => {
@@ -87,21 +89,23 @@ pub(crate) async fn take_in(
     Ok(receipt)
 }
 
-/// `declared` bytes have been admitted; a body that declares nothing grows.
-pub(crate) async fn receive(incoming: &mut Incoming, declared: u64, limit: u64, permit: &mut Permit) -> Result<Bytes> {
-    let mut sent = BytesMut::with_capacity(usize::try_from(declared).unwrap_or_default());
+/// All of a body, behind what `body` has.
+pub(crate) async fn receive(
+    incoming: &mut Incoming,
+    mut body: Gathered,
+    limit: u64,
+    permit: &mut Permit,
+) -> Result<Bytes> {
     while let Some(piece) = incoming.next().await? {
-        let total = sent.len() + piece.len();
-        if total as u64 > limit {
+        if body.len() + piece.len() as u64 > limit {
             return Err(Error::TooLarge { limit });
         }
-        permit.grow_to(total as u64)?;
-        sent.extend_from_slice(&piece);
+        body.add(&piece, permit)?;
     }
-    if sent.is_empty() {
+    if body.len() == 0 {
         return Err(Error::Empty);
     }
-    Ok(sent.freeze())
+    Ok(body.into_bytes())
 }
 
 /// Expands a body and makes sure that it can be read as a whole.
@@ -118,7 +122,7 @@ async fn understand(
     }
     // A short body can become a long one: never on the runtime.
     let work = move || {
-        let held = sent.len() as u64;
+        let held = permit.bytes();
         let expanded = encoding.expand(&sent, bytes_max, &mut |bytes| permit.grow_to(held + bytes))?;
         if expanded.is_empty() {
             return Err(Error::Empty);

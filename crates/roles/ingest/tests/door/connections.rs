@@ -105,19 +105,39 @@ fn headers_without_end_are_refused() {
 fn one_tenant_at_its_share_waits_and_its_neighbour_does_not() {
     let house = House::with(Limits { in_flight_bytes_max: 1_000_000, in_flight_tenant_bytes_max: 600_000, ..limits() });
     let good = || Request::readings(&body(1, 3));
-    let mut held = house.connect();
-    held.write_all(&good().head(590_000)).expect("sends");
-    house.wait_until("the body is admitted", |house| house.metric("in_flight_bytes") == 590_000);
+    let begun = |request: Request, bytes: usize| {
+        let mut stream = house.connect();
+        stream.write_all(&request.head(bytes + 1)).expect("sends");
+        stream.write_all(&vec![0; bytes]).expect("sends");
+        stream
+    };
+    let held = begun(good(), 589_999);
+    house.wait_until("the body is there", |house| house.metric("in_flight_bytes") == 590_000);
     house.ask(&good()).expect_problem(429, "tenant_busy", true);
     assert_eq!(house.ask(&good().token(&keys().neighbour)).status, 200);
 
-    let mut other = house.connect();
-    other.write_all(&good().token(&keys().neighbour).head(400_000)).expect("sends");
-    house.wait_until("the second body is admitted", |house| house.metric("in_flight_bytes") == 990_000);
+    let other = begun(good().token(&keys().neighbour), 399_999);
+    house.wait_until("the second body is there", |house| house.metric("in_flight_bytes") == 990_000);
     house.ask(&good().token(&keys().neighbour)).expect_problem(503, "busy", true);
     drop((held, other));
     house.wait_until("both are given back", |house| house.metric("in_flight_bytes") == 0);
     assert_eq!(house.ask(&good()).status, 200);
+}
+
+#[test]
+fn senders_that_declare_much_and_dawdle_keep_nobody_out() {
+    let house = House::new();
+    let share = limits().in_flight_tenant_bytes_max / limits().wire_bytes_max;
+    let head = Request::readings(&[]).head(limits().wire_bytes_max as usize);
+    let mut dawdling: Vec<TcpStream> = (0..2 * share).map(|_| house.connect()).collect();
+    for stream in &mut dawdling {
+        stream.write_all(&head).expect("sends");
+        stream.write_all(&[0; 100]).expect("sends");
+    }
+    house.wait_until("all are let in", |house| house.metric("in_flight_bytes") == 2 * share * (16 << 10));
+    assert_eq!(house.ask(&Request::readings(&body(1, 3))).status, 200);
+    drop(dawdling);
+    house.wait_until("all is given back", |house| house.metric("in_flight_bytes") == 0);
 }
 
 #[test]
