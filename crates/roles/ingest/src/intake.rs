@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::admission::{Admission, Permit};
 use crate::identify::{identify, identify_text};
+use crate::seldom::Seldom;
 use crate::{Error, Limits, Metrics, Problem, Result, Uploads};
 
 /// What the doors work with.
@@ -39,6 +40,7 @@ pub struct Intake {
     admission: Arc<Admission>,
     writers: Arc<Semaphore>,
     failed: watch::Sender<Option<String>>,
+    warnings: Seldom,
 }
 
 /// What is known of a body besides its content.
@@ -62,7 +64,8 @@ impl Intake {
     pub fn new(parts: Parts) -> Arc<Intake> {
         let admission = Admission::new(&parts.limits);
         let writers = Arc::new(Semaphore::new(parts.limits.writers_max));
-        Arc::new(Intake { parts, metrics: Arc::default(), admission, writers, failed: watch::Sender::new(None) })
+        let (failed, warnings) = (watch::Sender::new(None), Seldom::default());
+        Arc::new(Intake { parts, metrics: Arc::default(), admission, writers, failed, warnings })
     }
 
     /// Returns, with the reason, once the journal has stopped for good. The
@@ -140,14 +143,24 @@ impl Intake {
         if error.is_fatal() {
             self.failed.send_if_modified(|failed| failed.is_none() && failed.replace(error.to_string()).is_none());
         }
-        match error.kind() {
-            host::Kind::Bug | host::Kind::Corrupt => tracing::error!(%error, "body not taken in"),
-            host::Kind::Busy => tracing::warn!(%error, "body not taken in"),
-            _ => {}
-        }
+        let (kind, cause) = (error.kind(), error.to_string());
         let problem = Problem::from(error);
+        self.warn(kind, &cause, problem.code);
         // The cause may quote what was sent, and that is nobody's business here.
         tracing::debug!(status = problem.status.as_u16(), code = problem.code, "refused");
         problem
+    }
+    /// A crowd that is refused must not fill the log as well.
+    fn warn(&self, kind: host::Kind, error: &str, code: &'static str) {
+        let is_ours = matches!(kind, host::Kind::Bug | host::Kind::Corrupt);
+        if !is_ours && kind != host::Kind::Busy {
+            return;
+        }
+        let Some(left_out) = self.warnings.left_out(code, self.parts.clock.monotonic()) else { return };
+        if is_ours {
+            tracing::error!(error, left_out, "body not taken in");
+        } else {
+            tracing::warn!(error, left_out, "body not taken in");
+        }
     }
 }
