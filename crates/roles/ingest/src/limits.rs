@@ -81,7 +81,8 @@ pub struct Limits {
     /// Files written as they come. Each takes a thread of those that blocking work has,
     /// 512 in all, for as long as its sender likes.
     pub writers_max: usize,
-    /// TLS handshakes under way; others wait for a place.
+    /// TLS handshakes whose keys are being made; others wait for a place, which is soon free:
+    /// none is held while a peer is waited for.
     pub handshakes_max: usize,
     /// From a connection's start to the end of its handshake, with the waiting.
     pub handshake_wait_max: Duration,
@@ -114,8 +115,9 @@ impl Default for Limits {
             // Two descriptors each at worst: far below the usual 65,536 of a service.
             connections_max: CONNECTIONS_MAX,
             writers_max: 256,
-            // One costs about 1 ms of a core; a gateway on GPRS takes 3 s for its round trips.
-            handshakes_max: 512,
+            // One costs about 1 ms of a core, so that a request waits 8 ms for a crowd of them.
+            handshakes_max: 8,
+            // A gateway on GPRS takes 3 s for its round trips.
             handshake_wait_max: Duration::from_secs(10),
             header_wait_max: Duration::from_secs(15),
             header_bytes_max: 32 << 10,

@@ -1,7 +1,7 @@
 //! TLS on the door: who connects proves nothing, the server proves who it is.
 //!
-//! Promise: a handshake has a limit in time, and so has their number at once. A
-//! certificate is replaced whole or not at all: connections that are open keep
+//! Promise: a handshake has a limit in time, so many at once make their keys, and
+//! who waits for its peer keeps no one from it. A certificate is replaced whole or not at all: connections that are open keep
 //! theirs, and a pair that does not fit leaves the one before in place.
 
 use std::io;
@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::Acceptor;
 use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{Accept, LazyConfigAcceptor, StartHandshake};
 
 use crate::Limits;
 
@@ -53,8 +54,8 @@ impl Tls {
         Ok(())
     }
 
-    fn acceptor(&self) -> TlsAcceptor {
-        self.config.lock().unwrap_or_else(PoisonError::into_inner).clone().into()
+    fn config(&self) -> Arc<ServerConfig> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -74,7 +75,7 @@ fn config(certificates: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, TlsError
     Ok(Arc::new(config))
 }
 
-/// Shakes hands, so many at once.
+/// Shakes hands with any number of peers, of whom few at once cost anything.
 #[derive(Clone)]
 pub(super) struct Handshakes {
     tls: Tls,
@@ -88,12 +89,20 @@ impl Handshakes {
         Handshakes { tls, free, wait_max: limits.handshake_wait_max }
     }
 
-    /// Waiting for a place counts too.
     pub(super) async fn shake<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> io::Result<TlsStream<S>> {
         let shaking = async {
-            let _place = self.free.acquire().await.map_err(io::Error::other)?;
-            self.tls.acceptor().accept(stream).await
+            let greeted = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+            self.answered(greeted).await?.await
         };
         tokio::time::timeout(self.wait_max, shaking).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    }
+
+    /// Keys and a signature, which is what a handshake costs. A place is held for as long as
+    /// that takes us, never for as long as a peer takes.
+    async fn answered<S: AsyncRead + AsyncWrite + Unpin>(&self, greeted: StartHandshake<S>) -> io::Result<Accept<S>> {
+        let _place = self.free.acquire().await.map_err(io::Error::other)?;
+        // Those that wait for the thread come between.
+        tokio::task::yield_now().await;
+        Ok(greeted.into_stream(self.tls.config()))
     }
 }

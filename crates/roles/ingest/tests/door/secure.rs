@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ingest::Limits;
 use ingest::http::Tls;
@@ -101,12 +101,22 @@ fn who_does_not_shake_hands_is_left() {
 }
 
 #[test]
-fn handshakes_that_hang_keep_others_waiting_no_longer_than_their_limit() {
-    let house = House::with_tls(
-        tls(),
-        Limits { handshake_wait_max: Duration::from_millis(600), handshakes_max: 2, ..limits() },
-    );
-    let _hanging = [house.connect(), house.connect()];
-    std::thread::sleep(Duration::from_millis(300));
+fn handshakes_that_hang_keep_nobody_out() {
+    let long = Limits { handshake_wait_max: Duration::from_secs(60), handshakes_max: 1, ..limits() };
+    let house = House::with_tls(tls(), long);
+    // Nothing at all, half a hello, and a whole one whose answer is left lying.
+    let _silent: Vec<TcpStream> = (0..20).map(|_| house.connect()).collect();
+    let mut half = house.connect();
+    half.write_all(b"\x16\x03\x01\x02\x00\x01").expect("sends");
+    let _greeted: Vec<_> = (0..20)
+        .map(|_| {
+            let mut stream = trusting(&house, ONE);
+            stream.conn.write_tls(&mut stream.sock).expect("sends");
+            stream
+        })
+        .collect();
+    house.wait_until("all hang", |house| house.metric("connections") == 41);
+    let begun = Instant::now();
     assert_eq!(sent(&mut trusting(&house, ONE)).expect("an answer"), "HTTP/1.1 200 OK");
+    assert!(begun.elapsed() < Duration::from_secs(10), "it waited for those that hang");
 }
