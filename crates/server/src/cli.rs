@@ -23,12 +23,15 @@ pub struct Common {
     /// Where everything is kept; made on first use.
     #[arg(long, global = true, env = "METERHOUSE_DATA_DIR", default_value = DATA_DIR, value_name = "DIR")]
     pub data_dir: PathBuf,
-    /// Work with a running server instead, such as http://127.0.0.1:8780.
+    /// Work with a running server instead, such as http://127.0.0.1:8780 or https://meters.example.
     #[arg(long, global = true, env = "METERHOUSE_SERVER", value_name = "URL")]
     pub server: Option<String>,
     /// The token for that server.
     #[arg(long, global = true, env = "METERHOUSE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub token: Option<String>,
+    /// Believe that server if a certificate in this PEM file vouches for it, instead of those this machine trusts.
+    #[arg(long, global = true, env = "METERHOUSE_CA_FILE", value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
     /// Settings that differ from the defaults (docs/reference/settings.md).
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,

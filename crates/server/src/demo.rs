@@ -53,7 +53,7 @@ pub async fn demo(mut common: Common, settings: Settings, command: Demo) -> anyh
             _ = tokio::signal::ctrl_c() => {}
         }
     }));
-    let remote = Arc::new(Remote::new(&url, Some(&token))?);
+    let remote = Arc::new(Remote::new(&url, Some(&token), None)?);
     let street = Street::new(&command, now);
     let told = async {
         let last = street.send(&remote).await?;

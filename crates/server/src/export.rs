@@ -18,7 +18,7 @@ pub async fn readings(common: Common, settings: Settings, command: ExportReading
     let selection = selection(&command)?;
     let mut out = std::io::BufWriter::new(std::io::stdout());
     if let Some(server) = &common.server {
-        let remote = Remote::new(server, common.token.as_deref())?;
+        let remote = Remote::new(server, common.token.as_deref(), common.ca_file.as_deref())?;
         let path = format!("/v1/sql?format=arrow&q={}", escaped(&selection.sql()));
         let body = remote.get(&path).await?.good()?;
         parse::export::write_header(&mut out)?;

@@ -50,7 +50,10 @@ pub async fn import(common: Common, settings: Settings, command: Import) -> anyh
         may_be_known(&format)?;
     }
     let (taken, answers) = match &common.server {
-        Some(server) => to_server(&Remote::new(server, common.token.as_deref())?, &files, &format).await?,
+        Some(server) => {
+            let remote = Remote::new(server, common.token.as_deref(), common.ca_file.as_deref())?;
+            to_server(&remote, &files, &format).await?
+        }
         None => locally(&common, &settings, &files, &format).await?,
     };
     let outcomes = outcomes(&taken, &answers)?;

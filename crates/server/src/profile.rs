@@ -28,7 +28,9 @@ pub async fn profile(common: Common, command: cli::Profile) -> anyhow::Result<Ex
         return test(file, sample, expect.as_deref(), options, common.json);
     }
     let place = match &common.server {
-        Some(server) => Place::There(Box::new(Remote::new(server, common.token.as_deref())?)),
+        Some(server) => {
+            Place::There(Box::new(Remote::new(server, common.token.as_deref(), common.ca_file.as_deref())?))
+        }
         None => Place::here(&common)?,
     };
     match command {

@@ -1,6 +1,7 @@
 //! A running server, over HTTP: what `--server` works with.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +13,10 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
 use hyper::{Method, Request, StatusCode, http};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::sync::Notify;
 
+use crate::connect::{Connector, connector};
 use crate::exit::{Taken, Usage};
 
 /// Servers that do not know the question whether to send at all are sent to
@@ -25,7 +26,7 @@ const GO_AHEAD_WAIT_MAX: Duration = Duration::from_secs(1);
 type Outgoing = UnsyncBoxBody<Bytes, io::Error>;
 
 pub struct Remote {
-    client: Client<HttpConnector, Outgoing>,
+    client: Client<Connector, Outgoing>,
     base: String,
     token: String,
 }
@@ -36,15 +37,16 @@ pub struct Answer {
 }
 
 impl Remote {
-    pub fn new(base: &str, token: Option<&str>) -> anyhow::Result<Remote> {
+    /// `ca_file` as [`connector`] takes it.
+    pub fn new(base: &str, token: Option<&str>, ca_file: Option<&Path>) -> anyhow::Result<Remote> {
         let Some(token) = token else {
             bail!(Usage("a server wants a token: --token or METERHOUSE_TOKEN".into()));
         };
         let base = base.trim_end_matches('/').to_owned();
-        if !base.starts_with("http://") {
+        if !["http://", "https://"].iter().any(|scheme| base.starts_with(scheme)) {
             bail!(Usage(format!("--server {base}: give a URL such as http://127.0.0.1:8780")));
         }
-        let client = Client::builder(TokioExecutor::new()).build_http();
+        let client = Client::builder(TokioExecutor::new()).build(connector(&base, ca_file)?);
         Ok(Remote { client, base, token: token.to_owned() })
     }
 

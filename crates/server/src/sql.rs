@@ -28,7 +28,7 @@ pub async fn sql(common: Common, settings: Settings, query: &str, format: SqlFor
     };
     let mut out = std::io::stdout();
     if let Some(server) = &common.server {
-        let remote = Remote::new(server, common.token.as_deref())?;
+        let remote = Remote::new(server, common.token.as_deref(), common.ca_file.as_deref())?;
         let path = format!("/v1/sql?format={}&q={}", format.name(), escaped(query));
         out.write_all(&remote.get(&path).await?.good()?)?;
     } else {
@@ -52,7 +52,8 @@ pub async fn local(common: &Common, settings: &Settings) -> anyhow::Result<(Arc<
 /// Asks where the command line says: a server or the local lake.
 pub async fn ask(common: &Common, settings: &Settings, query: &str) -> anyhow::Result<Vec<Asked>> {
     if let Some(server) = &common.server {
-        return ask::server(&Remote::new(server, common.token.as_deref())?, query, None).await;
+        return ask::server(&Remote::new(server, common.token.as_deref(), common.ca_file.as_deref())?, query, None)
+            .await;
     }
     let (snapshot, tenant) = local(common, settings).await?;
     ask::lake(common, snapshot, tenant, settings, query).await

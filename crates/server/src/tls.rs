@@ -88,7 +88,8 @@ impl Files {
     }
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// A PEM file; the error names it.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(PEM_BYTES_MAX).read_to_end(&mut bytes)).map_err(named)?;

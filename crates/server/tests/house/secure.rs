@@ -60,6 +60,32 @@ fn a_new_certificate_is_taken_up_and_a_broken_one_is_not() {
 }
 
 #[test]
+fn a_token_goes_to_a_server_that_proves_who_it_is_and_to_no_other() {
+    let house = House::new();
+    lay(&house, "one");
+    let server = house.serve_with(&["--config", path(&settings(&house))]);
+    let url = server.url.replace("http://127.0.0.1", "https://localhost");
+    let file = house.file("a.csv", crate::street::nem12("1.5", "20040418203500"));
+    let ask = |trust: &[&str]| {
+        let mut arguments = vec!["--server", &url, "--token", &server.token];
+        arguments.extend(trust);
+        arguments.extend(["import", path(&file)]);
+        house.run(&arguments)
+    };
+    let [one, two] = ["one", "two"].map(|name| format!("{PAIRS}/{name}.crt"));
+    let good = ask(&["--ca-file", &one]);
+    assert!(good.status.success() && text(&good.stdout).contains("48 accepted"), "{}", text(&good.stderr));
+    for trust in [&["--ca-file", two.as_str()][..], &[]] {
+        let output = ask(trust);
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains("certificate"), "{trust:?}: {said}");
+    }
+    let output = ask(&["--ca-file", path(&file)]);
+    assert!(output.status.code() == Some(2) && text(&output.stderr).contains("a.csv"), "{}", text(&output.stderr));
+    server.stop();
+}
+
+#[test]
 fn a_pair_that_cannot_be_used_stops_the_start() {
     let house = House::new();
     let check = |settings: &Path, code: i32, says: &str| {
