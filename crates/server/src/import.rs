@@ -20,7 +20,7 @@ use tokio::io::AsyncReadExt;
 use crate::ask::Asked;
 use crate::cli::{Common, Import};
 use crate::exit::{self, Usage};
-use crate::remote::{Remote, escaped};
+use crate::remote::{Remote, Unfit, escaped};
 use crate::settings::Settings;
 use crate::{ask, output, wire};
 
@@ -43,22 +43,32 @@ struct Outcome {
     seen_before_as: Option<i64>,
 }
 
+/// A file that the server does not take, such as an empty one: nothing of it is kept.
+#[derive(Debug, Serialize)]
+struct NotTaken {
+    file: String,
+    not_taken: String,
+}
+
 pub async fn import(common: Common, settings: Settings, command: Import) -> anyhow::Result<ExitCode> {
     let files = files_of(&command.paths)?;
     let format = command.format.unwrap_or_default();
     if common.server.is_some() {
         may_be_known(&format)?;
     }
-    let (taken, answers) = match &common.server {
+    let (taken, unfit, answers) = match &common.server {
         Some(server) => {
             let remote = Remote::new(server, common.token.as_deref(), common.ca_file.as_deref())?;
             to_server(&remote, &files, &format).await?
         }
-        None => locally(&common, &settings, &files, &format).await?,
+        None => {
+            let (taken, answers) = locally(&common, &settings, &files, &format).await?;
+            (taken, Vec::new(), answers)
+        }
     };
     let outcomes = outcomes(&taken, &answers)?;
-    print(&outcomes, common.json)?;
-    let refused = outcomes.iter().any(|outcome| outcome.refused > 0);
+    print(&outcomes, &unfit, common.json)?;
+    let refused = !unfit.is_empty() || outcomes.iter().any(|outcome| outcome.refused > 0);
     Ok(if refused { ExitCode::from(exit::REFUSED) } else { ExitCode::SUCCESS })
 }
 
@@ -165,17 +175,26 @@ async fn append(
     Ok(front.journal.append(body).await.with_context(about)?.sequence)
 }
 
-async fn to_server(remote: &Remote, files: &[PathBuf], format: &str) -> anyhow::Result<(Taken, Vec<Asked>)> {
+async fn to_server(
+    remote: &Remote,
+    files: &[PathBuf],
+    format: &str,
+) -> anyhow::Result<(Taken, Vec<NotTaken>, Vec<Asked>)> {
     let bar = output::progress_bytes(bytes_of(files)?, "sending");
-    let mut taken: Taken = Vec::new();
-    for file in files {
-        let sequence = send(remote, file, format, &bar).await.with_context(|| format!("{}", file.display()))?;
-        taken.push((file.clone(), sequence));
+    let (mut taken, mut unfit): (Taken, Vec<NotTaken>) = Default::default();
+    for path in files {
+        let file = path.display().to_string();
+        match send(remote, path, format, &bar).await {
+            Ok(sequence) => taken.push((path.clone(), sequence)),
+            // The others may be well.
+            Err(error) if error.is::<Unfit>() => unfit.push(NotTaken { file, not_taken: error.to_string() }),
+            Err(error) => return Err(error.context(file)),
+        }
     }
     bar.finish_and_clear();
-    let last = taken.iter().map(|(_, sequence)| sequence.0).max().unwrap_or(0);
+    let Some(last) = taken.iter().map(|(_, sequence)| sequence.0).max() else { return Ok((taken, unfit, Vec::new())) };
     let answers = ask::server(remote, &counts_sql(&taken), Some(last)).await?;
-    Ok((taken, answers))
+    Ok((taken, unfit, answers))
 }
 
 async fn send(remote: &Remote, file: &Path, format: &str, bar: &ProgressBar) -> anyhow::Result<Sequence> {
@@ -249,9 +268,11 @@ fn outcomes(taken: &[(PathBuf, Sequence)], answers: &[Asked]) -> anyhow::Result<
     Ok(outcomes)
 }
 
-fn print(outcomes: &[Outcome], json: bool) -> anyhow::Result<()> {
+fn print(outcomes: &[Outcome], unfit: &[NotTaken], json: bool) -> anyhow::Result<()> {
     if json {
-        println!("{}", serde_json::to_string_pretty(outcomes)?);
+        let outcomes = outcomes.iter().map(serde_json::to_value);
+        let all: Vec<_> = outcomes.chain(unfit.iter().map(serde_json::to_value)).collect::<Result<_, _>>()?;
+        println!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(());
     }
     let heading = ["file", "source", "accepted", "duplicate", "corrected", "refused", ""];
@@ -277,5 +298,8 @@ fn print(outcomes: &[Outcome], json: bool) -> anyhow::Result<()> {
         sum(|o| o.corrected),
         sum(|o| o.refused)
     );
+    for NotTaken { file, not_taken } in unfit {
+        println!("{file}: not taken, {not_taken}");
+    }
     Ok(())
 }

@@ -36,6 +36,11 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+/// What was sent cannot be taken, whoever sends it and however often.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unfit(String);
+
 impl Remote {
     /// `ca_file` as [`connector`] takes it.
     pub fn new(base: &str, token: Option<&str>, ca_file: Option<&Path>) -> anyhow::Result<Remote> {
@@ -117,6 +122,7 @@ impl Answer {
         let said = format!("the server answered {}: {}", self.status, String::from_utf8_lossy(&self.body).trim());
         match self.status {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => bail!(Taken(said)),
+            StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => bail!(Unfit(said)),
             _ => bail!(said),
         }
     }

@@ -49,6 +49,24 @@ fn a_server_that_was_killed_is_ready_again_once_all_it_acknowledged_is_visible()
 }
 
 #[test]
+fn an_empty_file_among_others_is_told_and_does_not_stop_them() {
+    let house = House::new();
+    let server = house.serve();
+    let day = nem12("1.5", "20040418203500");
+    let (first, last) = (house.file("a.csv", &day), house.file("c.csv", day.replace('\n', "\r\n")));
+    let empty = house.file("b.csv", "");
+    let all = ["import", path(&first), path(&empty), path(&last)];
+    let output = house.run(&server.with(&all));
+    let said = crate::street::text(&output.stdout);
+    assert!(output.status.code() == Some(3) && said.contains("2 files: 48 accepted, 48 duplicate"), "{said}");
+    assert!(said.contains("b.csv: not taken") && said.contains("body_empty"), "{said}");
+    let only = house.run(&server.with(&["--json", "import", path(&empty)]));
+    let told: serde_json::Value = serde_json::from_slice(&only.stdout).expect("JSON");
+    assert!(only.status.code() == Some(3) && told[0]["not_taken"].as_str().is_some(), "{told}");
+    server.stop();
+}
+
+#[test]
 fn a_large_file_is_sent_in_pieces_and_a_refusal_costs_none() {
     let house = House::new();
     let server = house.serve();
