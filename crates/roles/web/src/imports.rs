@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use ingest::Problem;
 use journal::Record;
 use meter::{Sequence, TenantId};
-use query::{Format, Principal};
+use query::{Cursor, Format, Principal};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -21,12 +21,24 @@ use crate::{Parts, Shared, asked, problem, sources};
 const COLUMNS: &str = "seq, state, received_at, door, format, object, bytes, sha256, duplicate_of, accepted, duplicate, \
     corrected, refused, events";
 
-/// A row of `sources` is a chunk of a record.
-const RECORDS: &str = "(select seq, case when bool_or(last) then 'read' else 'reading' end as state, \
-    min(received_at) as received_at, max(door) as door, max(format) as format, max(object) as object, \
-    max(bytes) as bytes, max(sha256) as sha256, max(duplicate_of) as duplicate_of, sum(accepted) as accepted, \
-    sum(duplicate) as duplicate, sum(corrected) as corrected, sum(refused) as refused, sum(events) as events \
-    from sources group by seq)";
+/// Records whose numbers are among `sequences`, each put together from its rows of
+/// `sources`: one a chunk. Without the condition all that ever came in would be.
+fn records(sequences: &str) -> String {
+    format!(
+        "(select seq, case when bool_or(last) then 'read' else 'reading' end as state, \
+         min(received_at) as received_at, max(door) as door, max(format) as format, max(object) as object, \
+         max(bytes) as bytes, max(sha256) as sha256, max(duplicate_of) as duplicate_of, sum(accepted) as accepted, \
+         sum(duplicate) as duplicate, sum(corrected) as corrected, sum(refused) as refused, sum(events) as events \
+         from sources where seq in ({sequences}) group by seq)"
+    )
+}
+
+/// The numbers of a page's records and of the one behind it. Every record has a first chunk, and only one.
+fn sequences(files: bool, after: Option<&Cursor>, rows: usize) -> String {
+    let files = if files { " and object <> ''" } else { "" };
+    let after = after.map_or(String::new(), |place| format!(" and seq < {}", place.0[0]));
+    format!("select seq from sources where chunk = 0{files}{after} order by seq desc limit {}", rows + 1)
+}
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -49,9 +61,10 @@ pub(crate) struct ImportsAsked {
 pub(crate) async fn list(State(parts): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
     let (asked, paging) = paged::asked::<ImportsAsked>(&uri, "files")?;
     let tenant = asked::asker(&parts, &headers).await?;
-    let conditions = if asked.files { vec!["object <> ''".to_owned()] } else { Vec::new() };
     let key = &[Key::Number("seq")];
-    let list = List { columns: COLUMNS, from: RECORDS, conditions, key, descending: true, beyond: None };
+    let page = sequences(asked.files, paging.place(key)?.as_ref(), paging.rows()?);
+    let from = records(&page).into();
+    let list = List { columns: COLUMNS, from, conditions: Vec::new(), key, descending: true, beyond: None };
     paged::answer(&parts, tenant, list, &paging, &uri).await
 }
 
@@ -80,7 +93,7 @@ pub(crate) async fn one(
 /// The row as JSON, if a chunk of the record is applied.
 async fn stored(parts: &Parts, tenant: TenantId, seq: u64) -> Result<Option<Vec<u8>>, Problem> {
     let session = parts.engine.session(Principal { tenant }, parts.reader.snapshot());
-    let sql = format!("select {COLUMNS} from {RECORDS} where seq = {seq}");
+    let sql = format!("select {COLUMNS} from {}", records(&seq.to_string()));
     let failed = |error: query::Error| problem::of_query(&error);
     let page = session.query(&sql).await.map_err(failed)?.page(1, &["seq"]).await.map_err(failed)?;
     let rows = page.encode(Format::Json, Vec::new()).map_err(failed)?;

@@ -95,7 +95,8 @@ pub(crate) async fn readings(
     if let Some(to) = &asked.to {
         conditions.push(format!("start < '{}'", asked::moment("to", to)?));
     }
-    let list = List { columns: READING, from: "readings", conditions, key: READING_KEY, descending: false, beyond };
+    let list =
+        List { columns: READING, from: "readings".into(), conditions, key: READING_KEY, descending: false, beyond };
     paged::answer(&parts, tenant, list, &paging, &uri).await
 }
 
@@ -155,7 +156,14 @@ async fn by_channel(
     let (asked, paging) = paged::asked::<ChannelsAsked>(uri, "point, channel")?;
     let tenant = asked::asker(parts, headers).await?;
     let conditions = named(asked.point.as_deref(), asked.channel);
-    let list = List { columns, from, conditions, key: &[Key::Number("channel")], descending: false, beyond: None };
+    let list = List {
+        columns,
+        from: from.into(),
+        conditions,
+        key: &[Key::Number("channel")],
+        descending: false,
+        beyond: None,
+    };
     paged::answer(parts, tenant, list, &paging, uri).await
 }
 
@@ -182,7 +190,7 @@ pub(crate) async fn refused(
     }
     conditions.extend(asked.code.as_deref().map(|code| format!("code = {}", quoted(code))));
     let key = &[Key::Number("seq"), Key::Number("ordinal")];
-    let list = List { columns: REFUSED, from: "refused", conditions, key, descending: false, beyond: None };
+    let list = List { columns: REFUSED, from: "refused".into(), conditions, key, descending: false, beyond: None };
     paged::answer(&parts, tenant, list, &paging, &uri).await
 }
 

@@ -3,6 +3,8 @@
 //! Promise: a page holds at most [`ROWS_MAX`] rows; following `next` from the
 //! first page on shows each row that stood all the while once.
 
+use std::borrow::Cow;
+
 use axum::extract::Query;
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -35,7 +37,7 @@ pub(crate) enum Key {
 /// Which rows, in which order.
 pub(crate) struct List {
     pub columns: &'static str,
-    pub from: &'static str,
+    pub from: Cow<'static, str>,
     pub conditions: Vec<String>,
     pub key: &'static [Key],
     /// The greatest first.
@@ -119,10 +121,7 @@ pub(crate) async fn answer(
     uri: &Uri,
 ) -> Result<Response, Problem> {
     let format = asked::format_of(paging.format.as_deref(), &FORMATS)?;
-    let limit = paging.limit.unwrap_or(ROWS);
-    if !(1..=ROWS_MAX).contains(&limit) {
-        return Err(problem::parameter(format!("limit {limit} is not 1 to {ROWS_MAX}"), "ask page by page"));
-    }
+    let limit = paging.rows()?;
     let sql = list.sql(paging.place(list.key)?.as_ref(), limit + 1);
     asked::wait_for(parts, paging.wait).await?;
     let page = page_of(parts, tenant, &sql, limit, list.key).await?;
@@ -171,6 +170,15 @@ fn link(uri: &Uri, next: &Cursor) -> Option<HeaderValue> {
 }
 
 impl Paging {
+    /// Of a page, at most.
+    pub(crate) fn rows(&self) -> Result<usize, Problem> {
+        let limit = self.limit.unwrap_or(ROWS);
+        if !(1..=ROWS_MAX).contains(&limit) {
+            return Err(problem::parameter(format!("limit {limit} is not 1 to {ROWS_MAX}"), "ask page by page"));
+        }
+        Ok(limit)
+    }
+
     /// What the page begins after.
     pub(crate) fn place(&self, key: &[Key]) -> Result<Option<Cursor>, Problem> {
         let Some(after) = self.after.as_deref() else { return Ok(None) };

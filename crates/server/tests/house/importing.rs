@@ -1,5 +1,6 @@
 //! Files in: counted once, corrected by message time, the same in any order.
 
+use crate::rest::{pages, send};
 use crate::street::{House, nem12, path, shared, text};
 
 #[test]
@@ -135,4 +136,35 @@ fn a_table_is_read_by_its_profile_and_a_name_of_none_is_told_so() {
     let output = house.run(&["import", "--format", "csv/nobody", path(&file)]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("csv/nobody") && text(&output.stderr).contains("profile list"), "{output:?}");
+}
+
+#[test]
+fn a_page_of_imports_has_each_of_its_records_whole_and_no_other() {
+    let house = House::new();
+    let server = house.serve();
+    // More months than a chunk may touch: several rows of `sources`.
+    let day = nem12("1.5", "20140418203500");
+    let days = (0..130).map(|month| format!("300,{}{:02}17", 2001 + month / 12, 1 + month % 12));
+    let days: Vec<String> =
+        days.map(|date| day.lines().nth(2).expect("a day").replace("300,20040417", &date)).collect();
+    let long = day.replace(day.lines().nth(2).expect("a day"), &days.join("\n"));
+    assert_eq!(send(&server, "long.csv", long.as_bytes()), 1);
+    let line = server.post("/write?precision=s", "", b"power,point=P1 value=1 1700000000\n").expect("is answered");
+    assert_eq!(line.status, 204, "{line:?}");
+    for number in 0..4 {
+        send(&server, &format!("{number}.csv"), nem12(&number.to_string(), "20040418203500").as_bytes());
+    }
+    let chunks = server.post("/v1/sql?format=csv", "", b"select count(*) > 1 as many from sources where seq = 1");
+    assert!(chunks.expect("is answered").without_chunks().body.ends_with("true\n"), "the file is one chunk");
+    let whole = pages(&server, "/v1/imports", 1_000);
+    let seqs: Vec<_> = whole.iter().map(|row| row["seq"].as_i64().expect("a number")).collect();
+    assert_eq!(seqs, [6, 5, 4, 3, 2, 1]);
+    assert_eq!((&whole[5]["accepted"], &whole[5]["state"]), (&(130 * 48).into(), &"read".into()), "{}", whole[5]);
+    for limit in 1..=7 {
+        assert_eq!(pages(&server, "/v1/imports", limit), whole, "{limit} a page");
+    }
+    let files: Vec<_> = whole.iter().filter(|row| row["object"] != "").cloned().collect();
+    assert_eq!(files.len(), 5);
+    assert_eq!(pages(&server, "/v1/imports?files=true", 2), files);
+    server.stop();
 }
