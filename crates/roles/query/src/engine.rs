@@ -115,6 +115,11 @@ impl Engine {
         self.shared.register.of(tenant)
     }
 
+    /// A query of this tenant that runs, or is among the last of all that ended.
+    pub fn query(&self, tenant: TenantId, id: u64) -> Option<Running> {
+        self.shared.register.find(tenant, id)
+    }
+
     /// Ends a query of this tenant: its answer ends with [`Error::Cancelled`], its place is free shortly after.
     /// `false` where the tenant runs none of that id.
     pub fn cancel(&self, tenant: TenantId, id: u64) -> bool {

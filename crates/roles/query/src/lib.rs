@@ -44,4 +44,4 @@ pub use guard::{DEPTH_MAX, NESTING_MAX, NODES_MAX, SQL_BYTES_MAX, WORDS_MAX};
 pub use limits::{Limits, Spill};
 pub use pages::{Cursor, Page};
 pub use results::{Encoder, Format, TABLE_ROWS_MAX, encode};
-pub use running::{Progress, Running};
+pub use running::{ENDED_KEPT_MAX, Progress, Running};

@@ -20,6 +20,8 @@ pub struct Cursor(pub Vec<i64>);
 pub struct Page {
     schema: SchemaRef,
     batches: Vec<RecordBatch>,
+    /// What the query that found them is listed by.
+    pub query: u64,
     /// Where the next page begins; none if this is the last.
     pub next: Option<Cursor>,
 }
@@ -44,7 +46,7 @@ impl Answer {
     /// or times; the question asks for one row more, by which it is known whether
     /// there is a next page.
     pub async fn page(mut self, rows_max: usize, key: &[&str]) -> Result<Page> {
-        let mut page = Page { schema: self.schema(), batches: Vec::new(), next: None };
+        let mut page = Page { schema: self.schema(), batches: Vec::new(), query: self.id(), next: None };
         let mut left = rows_max;
         while let Some(batch) = self.next().await {
             let batch = batch?;

@@ -2,12 +2,13 @@
 //!
 //! Promise: a query stands in the list from the question until its place is
 //! free again, and only for its own tenant; an id is never given twice, not
-//! even by a later process.
+//! even by a later process. What the last [`ENDED_KEPT_MAX`] read can be asked
+//! for after their end.
 //!
 //! Read: `running/stop.rs` (the word that ends a query), `running/stoppable.rs`
 //! (a plan that listens to it), `running/listening.rs` (a condition that does).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -24,14 +25,17 @@ mod listening;
 pub(crate) use stop::{Asker, Stop};
 pub(crate) use stoppable::stoppable;
 
-/// A query that runs, as its tenant sees it.
+/// Queries whose figures are kept once they ended, over all tenants: 4,096 of 100 bytes.
+pub const ENDED_KEPT_MAX: usize = 4_096;
+
+/// A query that runs or did, as its tenant sees it.
 #[derive(Clone, Debug)]
 pub struct Running {
     /// What it is cancelled by.
     pub id: u64,
-    /// The text that was asked.
-    pub sql: Arc<str>,
-    /// Since the question.
+    /// The text that was asked; none once it ended.
+    pub sql: Option<Arc<str>>,
+    /// Since the question, or from there to the end.
     pub elapsed: Duration,
     /// How far it is.
     pub progress: Progress,
@@ -48,6 +52,8 @@ pub struct Progress {
     pub parts_read: u64,
     /// Files that were opened.
     pub files_opened: u64,
+    /// Pages of one column that were read.
+    pub pages_read: u64,
     /// Read from files.
     pub bytes_read: u64,
     /// Given out by the lake: those the query asked for.
@@ -76,6 +82,7 @@ impl Counters {
             parts_to_read: of(&self.parts_to_read),
             parts_read: of(&self.parts_read),
             files_opened: of(&self.scan.files),
+            pages_read: of(&self.scan.pages),
             bytes_read: of(&self.scan.bytes),
             rows_scanned: of(&self.scan.rows),
             rows_answered: of(&self.rows_answered),
@@ -87,7 +94,14 @@ impl Counters {
 pub(crate) struct Register {
     clock: Arc<SystemClock>,
     next: AtomicU64,
-    queries: Mutex<BTreeMap<u64, Entry>>,
+    queries: Mutex<Queries>,
+}
+
+#[derive(Default)]
+struct Queries {
+    running: BTreeMap<u64, Entry>,
+    /// In the order of their ends.
+    ended: VecDeque<(TenantId, Running)>,
 }
 
 struct Entry {
@@ -120,31 +134,54 @@ impl Register {
         let counters = Arc::<Counters>::default();
         let stop = Arc::new(Stop::new(self.clock.clone(), begun, time_max));
         let entry = Entry { tenant, sql: sql.into(), begun, counters: counters.clone(), stop: stop.clone() };
-        self.queries().insert(id, entry);
+        self.queries().running.insert(id, entry);
         Place { id, counters, stop, register: self.clone(), permit: Some(permit) }
     }
 
     pub(crate) fn of(&self, tenant: TenantId) -> Vec<Running> {
         let now = self.clock.monotonic();
-        let shown = |(id, entry): (&u64, &Entry)| Running {
-            id: *id,
-            sql: entry.sql.clone(),
-            elapsed: now.saturating_sub(entry.begun),
-            progress: entry.counters.progress(),
-        };
-        self.queries().iter().filter(|(_, entry)| entry.tenant == tenant).map(shown).collect()
+        let queries = self.queries();
+        let own = queries.running.iter().filter(|(_, entry)| entry.tenant == tenant);
+        own.map(|(id, entry)| entry.shown(*id, now)).collect()
+    }
+
+    /// A query of this tenant that runs, or ended not long ago.
+    pub(crate) fn find(&self, tenant: TenantId, id: u64) -> Option<Running> {
+        let (now, queries) = (self.clock.monotonic(), self.queries());
+        if let Some(entry) = queries.running.get(&id) {
+            return (entry.tenant == tenant).then(|| entry.shown(id, now));
+        }
+        let ended = queries.ended.iter().rev().find(|(whose, ended)| (*whose, ended.id) == (tenant, id));
+        ended.map(|(_, ended)| ended.clone())
+    }
+
+    fn leave(&self, id: u64) {
+        let now = self.clock.monotonic();
+        let mut queries = self.queries();
+        let Some(entry) = queries.running.remove(&id) else { return };
+        if queries.ended.len() == ENDED_KEPT_MAX {
+            queries.ended.pop_front();
+        }
+        queries.ended.push_back((entry.tenant, Running { sql: None, ..entry.shown(id, now) }));
     }
 
     /// Whether there is such a query of this tenant.
     pub(crate) fn cancel(&self, tenant: TenantId, id: u64) -> bool {
         let queries = self.queries();
-        let Some(entry) = queries.get(&id).filter(|entry| entry.tenant == tenant) else { return false };
+        let Some(entry) = queries.running.get(&id).filter(|entry| entry.tenant == tenant) else { return false };
         entry.stop.tell();
         true
     }
 
-    fn queries(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Entry>> {
+    fn queries(&self) -> std::sync::MutexGuard<'_, Queries> {
         self.queries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn shown(&self, id: u64, now: Duration) -> Running {
+        let elapsed = now.saturating_sub(self.begun);
+        Running { id, sql: Some(self.sql.clone()), elapsed, progress: self.counters.progress() }
     }
 }
 
@@ -162,6 +199,6 @@ impl Drop for Place {
     /// What is no longer listed has given its place back.
     fn drop(&mut self) {
         drop(self.permit.take());
-        self.register.queries().remove(&self.id);
+        self.register.leave(self.id);
     }
 }

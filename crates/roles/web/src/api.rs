@@ -47,7 +47,7 @@ pub(crate) enum Refusals {
 #[openapi(
     info(title = "Meterhouse", description = "What meters measure: taken in, kept exactly, answered."),
     paths(
-        sql::get, sql::post, queries::list, queries::cancel, lists::readings, lists::channels, lists::latest, lists::refused, imports::list, imports::one,
+        sql::get, sql::post, queries::list, queries::one, queries::cancel, lists::readings, lists::channels, lists::latest, lists::refused, imports::list, imports::one,
         profiles::list, profiles::one, profiles::add, profiles::test,
         sources::raw, live::watch, health::healthz, health::readyz, health::metrics, openapi
     ),

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{delete, get, post};
+use axum::routing::{get, post};
 use host::Clock;
 use journal::{Archive, Journal};
 use meter::Sequence;
@@ -109,7 +109,7 @@ pub fn router(parts: Parts) -> Router {
         .route("/page/page.js", get(page::script))
         .route("/v1/sql", get(sql::get).post(sql::post))
         .route("/v1/queries", get(queries::list))
-        .route("/v1/queries/{id}", delete(queries::cancel))
+        .route("/v1/queries/{id}", get(queries::one).delete(queries::cancel))
         .route("/v1/readings", get(lists::readings))
         .route("/v1/channels", get(lists::channels))
         .route("/v1/latest", get(lists::latest))

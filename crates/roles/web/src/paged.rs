@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
+use crate::queries::QUERY_ID;
 use crate::rows::PageForm;
 use crate::{Parts, asked, problem};
 
@@ -127,7 +128,8 @@ pub(crate) async fn answer(
     let page = page_of(parts, tenant, &sql, limit, list.key).await?;
     let next = page.next.as_ref().or(list.beyond.as_ref());
     let body = written(&page, next, format).map_err(|error| problem::of_query(&error))?;
-    let mut response = ([(header::CONTENT_TYPE, format.content_type())], body).into_response();
+    let headers = [(header::CONTENT_TYPE, format.content_type().to_owned()), (QUERY_ID, page.query.to_string())];
+    let mut response = (headers, body).into_response();
     if let Some(link) = next.and_then(|next| link(uri, next)) {
         response.headers_mut().insert(header::LINK, link);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, stream};
 use ingest::Problem;
@@ -16,6 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::Refusals;
 use crate::asked::{self, Asked};
+use crate::queries::QUERY_ID;
 use crate::rows::Octets;
 use crate::{Parts, Shared, problem};
 
@@ -80,9 +81,6 @@ pub(crate) struct Row(BTreeMap<String, serde_json::Value>);
 
 /// The longest query, every character of it escaped as `\uNNNN`.
 const BODY_BYTES_MAX: usize = 6 * query::SQL_BYTES_MAX + 64;
-
-/// By which a query is found among those that run.
-const QUERY_ID: HeaderName = HeaderName::from_static("meterhouse-query");
 
 /// Ask in SQL.
 ///

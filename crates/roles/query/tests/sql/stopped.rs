@@ -140,7 +140,7 @@ async fn a_query_is_listed_for_its_tenant_with_how_far_it_is() {
     assert_eq!(listed.len(), 1, "{listed:?}");
     let Running { id, sql: shown, elapsed, progress } = listed[0].clone();
     // Forty thousand half hours lie in 28 months: a file each, two of the one both begin or end in.
-    assert_eq!((id, &*shown, progress.parts_to_read), (answer.id(), sql, 29));
+    assert_eq!((id, shown.as_deref(), progress.parts_to_read), (answer.id(), Some(sql), 29));
     assert!(elapsed > Duration::ZERO && progress.rows_answered > 0, "{progress:?}");
     assert!(progress.rows_scanned >= progress.rows_answered && progress.bytes_read > 0, "{progress:?}");
     assert!(engine.queries(STRANGER).is_empty());
@@ -160,6 +160,11 @@ async fn a_query_is_listed_for_its_tenant_with_how_far_it_is() {
         }
     }
     assert!(most.rows_scanned <= 40_000 && most.parts_read <= 29 && most.files_opened <= 29, "{most:?}");
+    let ended = engine.query(HOME, id).expect("is kept for a while");
+    let (told, sql) = (ended.progress, ended.sql);
+    assert_eq!((sql, told.parts_read, told.rows_scanned, told.rows_answered), (None, 29, 40_000, 40_000));
+    assert!(told.pages_read >= 29 && told.bytes_read >= most.bytes_read, "{told:?}");
+    assert!(engine.query(STRANGER, id).is_none() && engine.query(STRANGER, other.id()).is_none());
     let left = running(&engine);
     assert_eq!(left.iter().map(|query| (query.id, query.progress.rows_scanned)).collect::<Vec<_>>(), [(other.id(), 0)]);
     drop(other);

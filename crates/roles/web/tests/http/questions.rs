@@ -169,6 +169,22 @@ async fn a_question_is_listed_and_ended_by_its_own_tenant_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_answer_cost_can_be_asked_for_behind_it() {
+    let house = House::new().await;
+    let sql = house.post("/v1/sql?format=csv", "select point from channels").await;
+    for (answer, rows) in [(sql, 1), (house.get("/v1/channels").await, 1), (house.get("/v1/readings").await, 0)] {
+        let id = answer.header("meterhouse-query").expect("every answer has one");
+        let path = format!("/v1/queries/{id}");
+        let told: serde_json::Value = serde_json::from_slice(&house.get(&path).await.body).expect("JSON");
+        let figures = [&told["running"], &told["sql"], &told["rows_answered"]];
+        assert_eq!(figures, [&false.into(), &serde_json::Value::Null, &rows.into()], "{told}");
+        assert!(told["pages_read"].is_u64() && told["bytes_read"].is_u64(), "{told}");
+        house.ask("GET", &path, &house.neighbour, "", b"").await.expect_problem(404, "no_query");
+        house.ask("DELETE", &path, &house.reader, "", b"").await.expect_problem(404, "no_query");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_came_in_is_shown_to_its_own_tenant_only() {
     let house = House::new().await;
     let content = Content::Bytes(b"as it came".to_vec().into());
