@@ -17,6 +17,7 @@ use registry::Profiles;
 use serde::Serialize;
 use tokio::io::AsyncReadExt;
 
+use crate::applied::{self, Taken};
 use crate::ask::Asked;
 use crate::cli::{Common, Import};
 use crate::exit::{self, Usage};
@@ -118,15 +119,13 @@ fn may_be_known(name: &str) -> anyhow::Result<()> {
     }
 }
 
-type Taken = Vec<(PathBuf, Sequence)>;
-
 async fn locally(
     common: &Common,
     settings: &Settings,
     files: &[PathBuf],
     format: &str,
-) -> anyhow::Result<(Taken, Vec<Asked>)> {
-    let bar = output::progress_bytes(bytes_of(files)?, "importing");
+) -> anyhow::Result<(Vec<Taken>, Vec<Asked>)> {
+    let bar = output::progress_bytes(bytes_of(files)?, "taking in");
     let house = wire::open(&common.data_dir, settings).await?;
     let tenant = wire::tenant(house.registry.as_ref(), &common.tenant)?;
     let format = in_force(&Profiles::new(house.registry.clone()), tenant, format)?;
@@ -134,7 +133,7 @@ async fn locally(
     let mut taken = Vec::new();
     for file in files {
         match append(&front, tenant, file, &format, &bar).await {
-            Ok(sequence) => taken.push((file.clone(), sequence)),
+            Ok(file) => taken.push(file),
             Err(error) => {
                 // What was acknowledged is kept; the role's own error says more than a closed channel.
                 bar.abandon();
@@ -143,8 +142,8 @@ async fn locally(
             }
         }
     }
-    bar.set_message("applying");
-    let lake = running.finish().await?;
+    bar.set_message("reading");
+    let lake = applied::showing(running.finish(), &taken, &front.at_hand, &bar).await?;
     bar.finish_and_clear();
     let sql = counts_sql(&taken);
     let answers = ask::lake(common, lake.snapshot(), tenant, settings, &sql).await?;
@@ -158,7 +157,7 @@ async fn append(
     file: &Path,
     format: &str,
     bar: &ProgressBar,
-) -> anyhow::Result<Sequence> {
+) -> anyhow::Result<Taken> {
     let about = || format!("{}", file.display());
     let size = std::fs::metadata(file).with_context(about)?.len();
     let content = if size <= RECORD_BYTES_MAX as u64 {
@@ -172,38 +171,43 @@ async fn append(
     };
     let object = name_of(file);
     let body = Body { tenant, door: Door::File, format: format.into(), object, message_id: String::new(), content };
-    Ok(front.journal.append(body).await.with_context(about)?.sequence)
+    let sequence = front.journal.append(body).await.with_context(about)?.sequence;
+    Ok(Taken { path: file.to_owned(), sequence, bytes: size })
 }
 
 async fn to_server(
     remote: &Remote,
     files: &[PathBuf],
     format: &str,
-) -> anyhow::Result<(Taken, Vec<NotTaken>, Vec<Asked>)> {
+) -> anyhow::Result<(Vec<Taken>, Vec<NotTaken>, Vec<Asked>)> {
     let bar = output::progress_bytes(bytes_of(files)?, "sending");
-    let (mut taken, mut unfit): (Taken, Vec<NotTaken>) = Default::default();
+    let (mut taken, mut unfit): (Vec<Taken>, Vec<NotTaken>) = Default::default();
     for path in files {
         let file = path.display().to_string();
         match send(remote, path, format, &bar).await {
-            Ok(sequence) => taken.push((path.clone(), sequence)),
+            Ok(file) => taken.push(file),
             // The others may be well.
             Err(error) if error.is::<Unfit>() => unfit.push(NotTaken { file, not_taken: error.to_string() }),
             Err(error) => return Err(error.context(file)),
         }
     }
+    let Some(last) = taken.iter().map(|file| file.sequence.0).max() else { return Ok((taken, unfit, Vec::new())) };
+    bar.set_length(taken.iter().map(|file| file.bytes).sum());
+    bar.set_message("reading");
+    applied::by_server(remote, &taken, &bar).await?;
     bar.finish_and_clear();
-    let Some(last) = taken.iter().map(|(_, sequence)| sequence.0).max() else { return Ok((taken, unfit, Vec::new())) };
     let answers = ask::server(remote, &counts_sql(&taken), Some(last)).await?;
     Ok((taken, unfit, answers))
 }
 
-async fn send(remote: &Remote, file: &Path, format: &str, bar: &ProgressBar) -> anyhow::Result<Sequence> {
+async fn send(remote: &Remote, file: &Path, format: &str, bar: &ProgressBar) -> anyhow::Result<Taken> {
     let opened = tokio::fs::File::open(file).await?;
     let size = opened.metadata().await?.len();
     let path = format!("/v1/files?name={}&format={}", escaped(&name_of(file)), escaped(format));
     let sent = remote.post_pieces(&path, "application/octet-stream", size, pieces(opened, size, bar.clone()));
     let receipt: serde_json::Value = serde_json::from_slice(&sent.await?.good()?)?;
-    Ok(Sequence(receipt["sequence"].as_u64().context("the server's receipt has no sequence")?))
+    let sequence = Sequence(receipt["sequence"].as_u64().context("the server's receipt has no sequence")?);
+    Ok(Taken { path: file.to_owned(), sequence, bytes: size })
 }
 
 /// The first `size` bytes of a file, each piece read when the one before is gone.
@@ -237,8 +241,8 @@ fn bytes_of(files: &[PathBuf]) -> anyhow::Result<u64> {
     Ok(bytes)
 }
 
-fn counts_sql(taken: &[(PathBuf, Sequence)]) -> String {
-    let sequences: Vec<String> = taken.iter().map(|(_, sequence)| sequence.to_string()).collect();
+fn counts_sql(taken: &[Taken]) -> String {
+    let sequences: Vec<String> = taken.iter().map(|file| file.sequence.to_string()).collect();
     format!(
         "select seq, max(format) as format, sum(accepted) as accepted, sum(duplicate) as duplicate, \
          sum(corrected) as corrected, sum(refused) as refused, sum(events) as events, \
@@ -247,14 +251,14 @@ fn counts_sql(taken: &[(PathBuf, Sequence)]) -> String {
     )
 }
 
-fn outcomes(taken: &[(PathBuf, Sequence)], answers: &[Asked]) -> anyhow::Result<Vec<Outcome>> {
+fn outcomes(taken: &[Taken], answers: &[Asked]) -> anyhow::Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
-    for (file, sequence) in taken {
+    for Taken { path, sequence, .. } in taken {
         let answer = answers.iter().find(|row| row.number("seq") == Some(sequence.0 as i64));
-        let answer = answer.with_context(|| format!("{}: record {sequence} is not applied", file.display()))?;
+        let answer = answer.with_context(|| format!("{}: record {sequence} is not applied", path.display()))?;
         let count = |name: &str| answer.number(name).unwrap_or(0);
         outcomes.push(Outcome {
-            file: file.display().to_string(),
+            file: path.display().to_string(),
             sequence: sequence.0,
             format: answer.text("format"),
             accepted: count("accepted"),

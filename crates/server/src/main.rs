@@ -23,6 +23,7 @@ mod ask;
 mod names;
 mod inbox;
 mod serve;
+mod applied;
 mod import;
 mod parse_file;
 mod sql;

@@ -106,6 +106,7 @@ impl Server {
             authenticator,
             profiles: front.profiles.clone(),
             clock: front.clock.clone(),
+            at_hand: front.at_hand.clone(),
             live: front.live.clone(),
             closing,
             seen: seen(running.progress.clone()),

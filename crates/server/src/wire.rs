@@ -11,7 +11,7 @@ use host::{Clock, Disk, Entropy, Lock, OsEntropy, RealDisk, SystemClock};
 use ingest::{UploadSettings, Uploads};
 use journal::{Archive, Journal, Local};
 use meter::TenantId;
-use process::{Lessor, Live, MaintainSettings, Parts, Progress, Until};
+use process::{AtHand, Lessor, Live, MaintainSettings, Parts, Progress, Until};
 use registry::{Profiles, Registry, Sqlite};
 use store::Lake;
 use tokio::sync::watch;
@@ -125,6 +125,8 @@ pub struct Front {
     /// How files of tables are read.
     pub profiles: Arc<Profiles>,
     pub reader: store::Reader,
+    /// Shows what is being read.
+    pub at_hand: AtHand,
     /// Shows what is applied.
     pub live: Live,
     /// The directory's, held to the end.
@@ -137,7 +139,7 @@ pub fn start(house: House, settings: &Settings, until: Until) -> (Front, Running
     let (stop, stopped) = watch::channel(until);
     let (progress_in, progress) = watch::channel(Progress::default());
     let reader = lake.reader();
-    let live = Live::default();
+    let (live, at_hand) = (Live::default(), AtHand::default());
     let profiles = Profiles::new(registry.clone());
     let stored = profiles.clone();
     let parts = Parts {
@@ -149,11 +151,13 @@ pub fn start(house: House, settings: &Settings, until: Until) -> (Front, Running
         disk: disk.clone(),
         clock: clock.clone(),
         progress: progress_in,
+        at_hand: at_hand.clone(),
         live: live.clone(),
         settings: process_settings(settings),
     };
     let role = tokio::spawn(process::run(parts, stopped));
-    let front = Front { disk, clock, entropy, registry, journal, archive, profiles, reader, live, _lock: lock };
+    let front =
+        Front { disk, clock, entropy, registry, journal, archive, profiles, reader, at_hand, live, _lock: lock };
     (front, Running { progress, stop, role })
 }
 

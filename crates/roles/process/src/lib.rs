@@ -4,7 +4,7 @@
 //! work but never its effect; what arrives twice is counted, not stored twice;
 //! what is not understood is kept with its place and reason.
 //!
-//! Read: `role.rs` (the loop), `stages.rs` (journal → chunks),
+//! Read: `role.rs` (the loop), `stages.rs` (journal → chunks), `at_hand.rs`,
 //! `intake.rs`, `understand.rs`, `chunk.rs`, `names.rs`, `spelled.rs`,
 //! `messages.rs`, `judge.rs`, `live.rs`,
 //! `overlaps.rs`, `coverage.rs`, `round.rs`, `batches.rs`, `restore.rs`, `checkpoint.rs`,
@@ -12,6 +12,7 @@
 
 mod error;
 mod until;
+mod at_hand;
 mod chunk;
 mod names;
 mod spelled;
@@ -30,6 +31,7 @@ mod stages;
 mod intake;
 mod role;
 
+pub use at_hand::{AtHand, Place};
 pub use checkpoint::{PATH as CHECKPOINT_PATH, damaged as checkpoint_damaged};
 pub use chunk::{CHUNK_ITEMS, CHUNK_MONTHS_MAX};
 pub use error::Error;

@@ -9,6 +9,7 @@ use store::{Lake, Position, SharedWords};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
+use crate::at_hand::AtHand;
 use crate::checkpoint::{self, Channels};
 use crate::chunk::Chunk;
 use crate::intake::{Intake, Room};
@@ -102,6 +103,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Tells how far the role is.
     pub progress: watch::Sender<Progress>,
+    /// Shows what is being read.
+    pub at_hand: AtHand,
     /// Shows what is new to those who watch.
     pub live: Live,
     /// When rounds end.
@@ -110,12 +113,12 @@ pub struct Parts {
 
 /// Applies the journal until `stop` says that it is enough.
 pub async fn run(parts: Parts, stop: watch::Receiver<Until>) -> Result<Lake, Error> {
-    let Parts { journal, archive, lake, lessor, formats, disk, clock, progress, live, settings } = parts;
+    let Parts { journal, archive, lake, lessor, formats, disk, clock, progress, at_hand, live, settings } = parts;
     let Restored { understander, channels, from } = restore(&lake, disk.as_ref(), lessor, formats)?;
     info!(%from, channels = channels.latest.channel_count(), "process starts");
     lake.show_latest(channels.latest.clone());
     let words = understander.words.clone();
-    let stages = Stages::start(journal.clone(), archive, understander, from.sequence(), stop.clone());
+    let stages = Stages::start(journal.clone(), archive, understander, from.sequence(), at_hand, stop.clone());
     let mut role = Role {
         lake,
         channels,

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use crate::at_hand::AtHand;
 use crate::chunk::{CHUNK_ITEMS, Chunk, Source};
 use crate::understand::{Chunks, Input, Understander};
 use crate::{Error, Until};
@@ -39,12 +40,14 @@ impl Stages {
         archive: Arc<Archive>,
         understander: Understander,
         from: Sequence,
+        at_hand: AtHand,
         stop: watch::Receiver<Until>,
     ) -> Stages {
         let (records_in, records) = mpsc::channel(RECORDS_WAITING);
         let (groups_in, groups) = mpsc::channel(GROUPS_WAITING);
         let reading = tokio::spawn(read(journal, from, stop, records_in));
-        let understanding = tokio::task::spawn_blocking(move || understand(understander, &archive, records, groups_in));
+        let understanding =
+            tokio::task::spawn_blocking(move || understand(understander, &archive, &at_hand, records, groups_in));
         Stages { groups, reading, understanding }
     }
 
@@ -99,13 +102,14 @@ async fn read(
 fn understand(
     mut understander: Understander,
     archive: &Archive,
+    at_hand: &AtHand,
     mut records: mpsc::Receiver<Vec<Record>>,
     groups: mpsc::Sender<Vec<Chunk>>,
 ) -> Result<(), Error> {
     let mut out = ToLoop { groups, group: Vec::new(), items: 0 };
     while let Some(batch) = records.blocking_recv() {
         for record in batch {
-            let (source, input) = open(record, archive)?;
+            let (source, input) = open(record, archive, at_hand)?;
             understander.record(source, input, &mut out)?;
         }
         out.hand_on()?;
@@ -113,14 +117,16 @@ fn understand(
     Ok(())
 }
 
-fn open(record: Record, archive: &Archive) -> Result<(Source, Input<impl BufRead>), Error> {
+fn open(record: Record, archive: &Archive, at_hand: &AtHand) -> Result<(Source, Input<impl BufRead>), Error> {
     let body = record.body;
     let (sha256, size, input) = match body.content {
         Content::Archived { sha256, size } => {
-            let file = archive.reader(&sha256)?;
+            let file = at_hand.counting(archive.reader(&sha256)?);
+            at_hand.begin(record.sequence, 0);
             (Some(sha256), size, Input::Streamed(BufReader::with_capacity(ARCHIVE_BUFFER_BYTES, file)))
         }
         Content::Bytes(bytes) => {
+            at_hand.begin(record.sequence, bytes.len() as u64);
             let is_file = Source::is_of_file(body.door.code() as i8, &body.object);
             let sha256 = is_file.then(|| Sha256::digest(&bytes).into());
             (sha256, bytes.len() as u64, Input::Held(bytes))

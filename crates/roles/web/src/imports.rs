@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use ingest::Problem;
 use journal::Record;
 use meter::{Sequence, TenantId};
+use process::Place;
 use query::{Cursor, Format, Principal};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -18,16 +19,19 @@ use crate::paged::{self, Key, List, Paging};
 use crate::rows::{Import, Imports, Octets};
 use crate::{Parts, Shared, asked, problem, sources};
 
-const COLUMNS: &str = "seq, state, received_at, door, format, object, bytes, sha256, duplicate_of, accepted, duplicate, \
+const COLUMNS: &str = "seq, state, received_at, door, format, object, bytes, bytes_read, sha256, duplicate_of, accepted, duplicate, \
     corrected, refused, events";
 
 /// Records whose numbers are among `sequences`, each put together from its rows of
 /// `sources`: one a chunk. Without the condition all that ever came in would be.
-fn records(sequences: &str) -> String {
+fn records(sequences: &str, place: Place) -> String {
+    let Place { sequence, bytes_read } = place;
     format!(
         "(select seq, case when bool_or(last) then 'read' else 'reading' end as state, \
          min(received_at) as received_at, max(door) as door, max(format) as format, max(object) as object, \
-         max(bytes) as bytes, max(sha256) as sha256, max(duplicate_of) as duplicate_of, sum(accepted) as accepted, \
+         max(bytes) as bytes, \
+         case when bool_or(last) or seq < {sequence} then max(bytes) when seq = {sequence} then {bytes_read} else 0 end \
+         as bytes_read, max(sha256) as sha256, max(duplicate_of) as duplicate_of, sum(accepted) as accepted, \
          sum(duplicate) as duplicate, sum(corrected) as corrected, sum(refused) as refused, sum(events) as events \
          from sources where seq in ({sequences}) group by seq)"
     )
@@ -63,7 +67,7 @@ pub(crate) async fn list(State(parts): State<Arc<Shared>>, uri: Uri, headers: He
     let tenant = asked::asker(&parts, &headers).await?;
     let key = &[Key::Number("seq")];
     let page = sequences(asked.files, paging.place(key)?.as_ref(), paging.rows()?);
-    let from = records(&page).into();
+    let from = records(&page, parts.at_hand.place()).into();
     let list = List { columns: COLUMNS, from, conditions: Vec::new(), key, descending: true, beyond: None };
     paged::answer(&parts, tenant, list, &paging, &uri).await
 }
@@ -87,13 +91,13 @@ pub(crate) async fn one(
         return Ok(([(header::CONTENT_TYPE, Format::Json.content_type())], row).into_response());
     }
     let record = record.ok_or_else(|| problem::no_record(seq))?;
-    Ok(Json(waiting(&record)).into_response())
+    Ok(Json(waiting(&record, parts.at_hand.place())).into_response())
 }
 
 /// The row as JSON, if a chunk of the record is applied.
 async fn stored(parts: &Parts, tenant: TenantId, seq: u64) -> Result<Option<Vec<u8>>, Problem> {
     let session = parts.engine.session(Principal { tenant }, parts.reader.snapshot());
-    let sql = format!("select {COLUMNS} from {}", records(&seq.to_string()));
+    let sql = format!("select {COLUMNS} from {}", records(&seq.to_string(), parts.at_hand.place()));
     let failed = |error: query::Error| problem::of_query(&error);
     let page = session.query(&sql).await.map_err(failed)?.page(1, &["seq"]).await.map_err(failed)?;
     let rows = page.encode(Format::Json, Vec::new()).map_err(failed)?;
@@ -101,16 +105,18 @@ async fn stored(parts: &Parts, tenant: TenantId, seq: u64) -> Result<Option<Vec<
     Ok((!row.is_empty()).then(|| row.to_vec()))
 }
 
-/// What is known before a byte of it is understood.
-fn waiting(record: &Record) -> serde_json::Value {
+/// What is known before anything of it can be seen.
+fn waiting(record: &Record, place: Place) -> serde_json::Value {
+    let bytes = record.body.content.size();
     serde_json::json!({
         "seq": record.sequence.0,
-        "state": "waiting",
+        "state": if place.sequence < record.sequence { "waiting" } else { "reading" },
         "received_at": record.received_at.to_string(),
         "door": record.body.door.name(),
         "format": record.body.format,
         "object": record.body.object,
-        "bytes": record.body.content.size(),
+        "bytes": bytes,
+        "bytes_read": place.read_of(record.sequence, bytes),
         "sha256": null,
         "duplicate_of": null,
         "accepted": 0,

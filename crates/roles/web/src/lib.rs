@@ -70,6 +70,8 @@ pub struct Parts {
     pub profiles: Arc<Profiles>,
     /// Dates what is added.
     pub clock: Arc<dyn Clock>,
+    /// Says how far the record at hand is read.
+    pub at_hand: process::AtHand,
     /// Shows readings as they are applied.
     pub live: process::Live,
     /// True once the server stops: whoever watches is let go.

@@ -165,6 +165,8 @@ pub(crate) struct Import {
     /// The file's name at its source; empty for a body.
     object: String,
     bytes: i64,
+    /// Of these, what went to its parser so far.
+    bytes_read: i64,
     /// Hexadecimal; of files only.
     sha256: Option<String>,
     /// The record that held the same file before: nothing of this one is counted.

@@ -1,6 +1,6 @@
 //! Files in: counted once, corrected by message time, the same in any order.
 
-use crate::rest::{pages, send};
+use crate::rest::{ask, large_file, pages, send};
 use crate::street::{House, nem12, path, shared, text};
 
 #[test]
@@ -166,5 +166,30 @@ fn a_page_of_imports_has_each_of_its_records_whole_and_no_other() {
     let files: Vec<_> = whole.iter().filter(|row| row["object"] != "").cloned().collect();
     assert_eq!(files.len(), 5);
     assert_eq!(pages(&server, "/v1/imports?files=true", 2), files);
+    server.stop();
+}
+
+#[test]
+fn who_waits_for_a_large_file_sees_how_far_it_is() {
+    let house = House::new();
+    let server = house.serve();
+    let file = large_file();
+    let sent = server.post("/v1/files?name=large.csv", "", file.as_bytes()).expect("an answer");
+    assert_eq!(sent.sequence(), Some(1), "{sent:?}");
+    let (mut before, mut between) = (0, 0);
+    loop {
+        let import = ask(&server, "/v1/imports/1");
+        let read = import["bytes_read"].as_u64().expect("a number");
+        assert!(import["bytes"] == file.len() && read <= file.len() as u64 && read >= before, "{before}, {import}");
+        between += u32::from(before < read && read < file.len() as u64);
+        before = read;
+        if import["state"] == "read" {
+            assert_eq!(read, file.len() as u64, "{import}");
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    assert!(between > 1, "it was not said, or {} bytes are too few to be seen", file.len());
+    assert_eq!(pages(&server, "/v1/imports", 1)[0]["bytes_read"], file.len());
     server.stop();
 }

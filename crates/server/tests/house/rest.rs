@@ -128,7 +128,7 @@ fn what_came_in_goes_out_again_byte_for_byte() {
 }
 
 /// More than a record of the journal holds.
-fn large_file() -> String {
+pub fn large_file() -> String {
     let mut file = "100,NEM12,200404201300,MDA1,Ret1\n".to_owned();
     let values = vec!["0.1234567"; 48].join(",");
     for meter in 0..24_000 {

@@ -234,6 +234,7 @@ fn parts(disk: &SimDisk, clock: &Arc<dyn Clock>, journal: &Arc<Local>, archive: 
         disk: Arc::new(disk.clone()),
         clock: clock.clone(),
         progress,
+        at_hand: process::AtHand::default(),
         live: process::Live::default(),
         settings: process::Settings {
             // Only rows count: a round must not depend on how fast the machine is.

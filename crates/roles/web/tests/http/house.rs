@@ -69,6 +69,7 @@ impl House {
             authenticator: Arc::new(Authenticator::new(registry.clone(), clock.clone())),
             profiles: registry::Profiles::new(registry.clone()),
             clock: clock.clone(),
+            at_hand: process::AtHand::default(),
             live: process::Live::default(),
             closing: watch::channel(false).1,
             seen,
