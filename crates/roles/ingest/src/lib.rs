@@ -11,7 +11,7 @@
 //! a body taken in), `form.rs` (what it is written in), `metrics.rs`, `seldom.rs`, `intake.rs`
 //! (into the journal), `whole.rs` (all of this in order, for a body that is held
 //! whole), `readings.rs`, `influx.rs` (as clients of InfluxDB send), `base64.rs`,
-//! `files.rs` and `uploads.rs` (the requests), `inbox.rs` (files of a folder), `api.rs` (as they are described), `http.rs` (routes and connections), `http/tls.rs`, `http/stall.rs`,
+//! `files.rs` and `uploads.rs` (the requests), `inbox.rs` (files of a folder), `refusals.rs`, `api.rs` (as they are described), `http.rs` (routes and connections), `http/tls.rs`, `http/stall.rs`,
 //! `http/turned_away.rs` (connections beyond the limit).
 
 mod limits;
@@ -34,6 +34,7 @@ mod influx;
 mod files;
 mod uploads;
 pub mod inbox;
+mod refusals;
 mod api;
 pub mod http;
 
@@ -47,4 +48,5 @@ pub use limits::{
 };
 pub use metrics::Metrics;
 pub use problem::{Problem, status_of};
+pub use refusals::refusals;
 pub use uploads::{UploadSettings, Uploads, tend};

@@ -1,46 +1,30 @@
 //! The description of the interface, from the code: `/v1/openapi.json`.
 
+use std::collections::BTreeMap;
+
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use ingest::Problem;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{self, RefOr};
 use utoipa::{IntoResponses, OpenApi};
 
 use crate::rows::PageForm;
 use crate::sql::AnswerForm;
 use crate::{health, imports, lists, live, profiles, queries, sources, sql};
 
-/// Whatever is refused is told like this.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "said in the description of the interface")]
-pub(crate) enum Refusals {
-    /// The request cannot be meant.
-    #[response(status = 400, content_type = "application/problem+json")]
-    BadInput(Problem),
-    /// There is no token, or nobody knows it.
-    #[response(status = 401, content_type = "application/problem+json")]
-    Stranger(Problem),
-    /// The token may not.
-    #[response(status = 403, content_type = "application/problem+json")]
-    NotAllowed(Problem),
-    /// There is no such thing for this tenant.
-    #[response(status = 404, content_type = "application/problem+json")]
-    NotFound(Problem),
-    /// It was told to end, or cannot be what it would be.
-    #[response(status = 409, content_type = "application/problem+json")]
-    Cancelled(Problem),
-    /// It was there and is not kept any more.
-    #[response(status = 410, content_type = "application/problem+json")]
-    Gone(Problem),
-    /// More than is taken in at once.
-    #[response(status = 413, content_type = "application/problem+json")]
-    TooLarge(Problem),
-    /// The server failed; its log says why.
-    #[response(status = 500, content_type = "application/problem+json")]
-    Failed(Problem),
-    /// Busy: the same may work after `Retry-After`.
-    #[response(status = 503, content_type = "application/problem+json")]
-    Busy(Problem),
+/// Of questions and lists.
+pub(crate) struct Refusals;
+
+impl IntoResponses for Refusals {
+    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+        ingest::refusals(&[
+            (404, "There is no such thing for this tenant."),
+            (409, "It was told to end, or cannot be what it would be."),
+            (410, "It was there and is not kept any more."),
+            (413, "More than is taken in at once."),
+        ])
+    }
 }
 
 #[derive(OpenApi)]

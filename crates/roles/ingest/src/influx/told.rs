@@ -1,13 +1,17 @@
 //! What is wrong, in the JSON that clients of InfluxDB look for; the members of
 //! a [`Problem`] stand beside theirs, so that its code is seen in their logs.
 
+use std::collections::BTreeMap;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::openapi::{self, RefOr};
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::Problem;
+use crate::refusals::told_as;
 
 /// Which of their clients asks.
 #[derive(Clone, Copy)]
@@ -56,34 +60,16 @@ pub(crate) struct Told {
 }
 
 /// As the doors' own, but for the type of what is said.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "said in the description of the interface")]
-pub(super) enum Refusals {
-    /// The body or the request cannot be read.
-    #[response(status = 400, content_type = "application/json")]
-    BadInput(Told),
-    /// There is no token, or nobody knows it.
-    #[response(status = 401, content_type = "application/json")]
-    Stranger(Told),
-    /// The token may not.
-    #[response(status = 403, content_type = "application/json")]
-    NotAllowed(Told),
-    /// The body came too slowly.
-    #[response(status = 408, content_type = "application/json")]
-    Slow(Told),
-    /// The body is too large.
-    #[response(status = 413, content_type = "application/json")]
-    TooLarge(Told),
-    /// The body is in an encoding that is not known here.
-    #[response(status = 415, content_type = "application/json")]
-    Form(Told),
-    /// This tenant sends too much at once; `Retry-After` says when to go on.
-    #[response(status = 429, content_type = "application/json")]
-    TooMuch(Told),
-    /// The server failed; its log says why.
-    #[response(status = 500, content_type = "application/json")]
-    Failed(Told),
-    /// Busy: the same may work after `Retry-After`.
-    #[response(status = 503, content_type = "application/json")]
-    Busy(Told),
+pub(super) struct Refusals;
+
+impl IntoResponses for Refusals {
+    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+        let own = [
+            (408, "The body came too slowly."),
+            (413, "The body is too large."),
+            (415, "The body is in an encoding that is not known here."),
+            (429, "This tenant sends too much at once; `Retry-After` says when to go on."),
+        ];
+        told_as("application/json", "Told", &own)
+    }
 }
