@@ -136,7 +136,9 @@ impl TableProvider for Provider {
         if parts.is_empty() {
             return Ok(Arc::new(EmptyExec::new(filling.schema().clone())));
         }
-        let streams = parts.len().min(state.config().target_partitions());
+        // A channel's rows are few: handing them from thread to thread takes longer than they do.
+        let of_one_channel = request.channels.as_ref().is_some_and(|channels| channels.len() == 1);
+        let streams = if of_one_channel { 1 } else { parts.len().min(state.config().target_partitions()) };
         let queue = Arc::new(Queue::new(parts));
         let stream =
             |_| Arc::new(Parts::new(queue.clone(), filling.clone(), self.view.clone())) as Arc<dyn PartitionStream>;
