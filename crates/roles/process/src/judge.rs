@@ -69,7 +69,7 @@ pub fn judge(
     words: &SharedWords,
 ) -> Result<Judged, Error> {
     let rows: Vec<Runs> = chunks.iter_mut().map(|chunk| std::mem::take(&mut chunk.rows)).collect();
-    let sorted = Sorted::of(&rows);
+    let mut sorted = Sorted::of(&rows);
     drop(rows);
     let known = Known::read(&sorted.doubtful(coverage), stored, words)?;
     let counts: Vec<Counts> =
@@ -86,6 +86,8 @@ struct Sorted {
     rows: Runs,
     /// Of each run the place of its chunk.
     chunk_of: Vec<u32>,
+    /// And whether nothing was stored in its time before these.
+    free: Vec<bool>,
 }
 
 impl Sorted {
@@ -97,7 +99,7 @@ impl Sorted {
         loop {
             let pieces = order.next_pieces();
             if pieces.is_empty() {
-                return Sorted { rows, chunk_of };
+                return Sorted { rows, chunk_of, free: Vec::new() };
             }
             for piece in pieces {
                 rows.push_apart(&chunks[piece.source as usize].piece(*piece));
@@ -119,9 +121,10 @@ impl Sorted {
     }
 
     /// The keys, each once, that may be stored already.
-    fn doubtful(&self, coverage: &Coverage) -> Vec<RowKey> {
+    fn doubtful(&mut self, coverage: &Coverage) -> Vec<RowKey> {
+        self.free = self.rows.runs().map(|run| coverage.is_free(&run)).collect();
         let mut keys = Vec::new();
-        for run in self.rows.runs().filter(|run| !coverage.is_free(run)) {
+        for (run, _) in self.rows.runs().zip(&self.free).filter(|(_, free)| !**free) {
             keys.extend(run.rows().map(|row| row.key).filter(|key| coverage.may_hold(key)));
         }
         keys.dedup();
@@ -147,7 +150,7 @@ fn placed(
     while let Some(group) = rows.group_at(at) {
         let run = rows.rows.run_at(at);
         let alone = group.len() == 1;
-        let stands = if alone && coverage.is_free(&run) && rows.chunk(at) >= wanted.readings {
+        let stands = if alone && rows.free[at] && rows.chunk(at) >= wanted.readings {
             placing.new_run(&run, rows.chunk(at), coverage)
         } else {
             placing.not_all_new(&rows, at);

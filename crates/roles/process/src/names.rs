@@ -237,7 +237,7 @@ fn hash(space: u8, tenant: TenantId, texts: &[&str]) -> NameHash {
 
 /// Half of the hash of some bytes, in one go: a hasher that can be fed in parts is
 /// two kilobytes to set up.
-pub fn half(bytes: &[u8]) -> u128 {
+fn half(bytes: &[u8]) -> u128 {
     let mut half = [0; 16];
     half.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
     u128::from_le_bytes(half)
