@@ -36,7 +36,7 @@ struct Head {
 }
 
 /// What the rows of a message have in common, as a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct Message {
     tenant: TenantId,
     device: DeviceId,
@@ -46,7 +46,7 @@ struct Message {
 }
 
 /// What the rows of a register have in common, as a rule, whatever message they are of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct Like {
     span: Span,
     unit: Word,
@@ -86,7 +86,34 @@ pub struct Piece {
 /// between them is spoken for.
 pub const SPOT_SLACK_MICROS: i64 = 86_400_000_000;
 
+// Asked of every reading, and nearly always true: all at once, without a branch a field.
+
+impl PartialEq for Message {
+    #[inline]
+    fn eq(&self, other: &Message) -> bool {
+        (self.tenant == other.tenant)
+            & (self.device == other.device)
+            & (self.message_time == other.message_time)
+            & (self.issued_at == other.issued_at)
+            & (self.sequence == other.sequence)
+    }
+}
+
+impl PartialEq for Like {
+    #[inline]
+    fn eq(&self, other: &Like) -> bool {
+        (self.span == other.span)
+            & (self.unit == other.unit)
+            & (self.quality == other.quality)
+            & (self.reason == other.reason)
+            & (self.flags == other.flags)
+            & (self.canonical as u8 == other.canonical as u8)
+            & (self.scale == other.scale)
+    }
+}
+
 impl Message {
+    #[inline]
     fn of(row: &Row) -> Message {
         let Row { key: RowKey { tenant, .. }, device, message_time, issued_at, sequence, .. } = *row;
         Message { tenant, device, message_time, issued_at, sequence }
@@ -94,6 +121,7 @@ impl Message {
 }
 
 impl Like {
+    #[inline]
     fn of(row: &Row) -> Like {
         let Row { key: RowKey { span, .. }, value, unit, quality, canonical, reason, flags, .. } = *row;
         Like { span, unit, quality, reason, flags, canonical, scale: value.scale }
@@ -116,9 +144,26 @@ impl Runs {
     ///
     /// Beyond [`Runs::ROWS_MAX`] rows.
     pub fn push(&mut self, row: &Row) {
+        if self.goes_on(row) {
+            let head = self.heads.last_mut().expect("what goes on has begun");
+            head.len = head.len.checked_add(1).expect("fewer than 2^32 rows");
+            self.starts.push(row.key.start.0);
+            self.values.push(row.value.value);
+            return;
+        }
         let (starts, values) = ([row.key.start.0], [row.value.value]);
         let (message, like) = (&Message::of(row), &Like::of(row));
-        self.push_run(&Run { channel: row.key.channel, message, like, starts: &starts, values: &values });
+        self.push_apart(&Run { channel: row.key.channel, message, like, starts: &starts, values: &values });
+    }
+
+    /// Whether a row belongs to the last run.
+    #[inline]
+    fn goes_on(&self, row: &Row) -> bool {
+        let (Some(head), Some(last)) = (self.heads.last(), self.starts.last()) else { return false };
+        head.channel == row.key.channel
+            && follows(*last, row.key.start.0, row.key.span.0)
+            && self.messages[head.message as usize] == Message::of(row)
+            && self.likes[head.like as usize] == Like::of(row)
     }
 
     /// Takes in rows of one run after the others.
@@ -215,6 +260,13 @@ impl Runs {
     /// The run at a place.
     pub fn run_at(&self, place: usize) -> Run<'_> {
         self.run(&self.heads[place])
+    }
+
+    /// The runs of a channel, where the rows lie in key order.
+    pub fn of_channel(&self, tenant: TenantId, channel: ChannelId) -> impl Iterator<Item = Run<'_>> {
+        let whose = |head: &Head| (self.messages[head.message as usize].tenant, head.channel);
+        let from = self.heads.partition_point(|head| whose(head) < (tenant, channel));
+        self.heads[from..].iter().take_while(move |head| whose(head) == (tenant, channel)).map(|head| self.run(head))
     }
 
     /// Every row, in their order.

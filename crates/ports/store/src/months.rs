@@ -1,11 +1,12 @@
 //! Rows in key order into one file a month.
 //!
-//! Promise: rows become columns in blocks, so that memory holds no more than some
-//! thousands of them a second time; the files are written side by side.
+//! Promise: rows become columns a page at a time, so that memory holds no more than
+//! some thousands of a month a second time; the files are written side by side.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use meter::{InKeyOrder, Months, Piece, RowKey, Run, Runs, Timestamp, Words};
 
 use crate::delta::FileEntry;
@@ -17,8 +18,8 @@ use crate::schema::Table;
 use crate::waiting::Waiting;
 use crate::write::{FileWriter, PAGE_ROWS_MAX, Shelf};
 
-/// Rows made columns at a time: some megabytes, and few calls of the encoder.
-const COLUMN_ROWS: usize = 8 * PAGE_ROWS_MAX;
+/// Columns made before they are written, and that a run may add to: some megabytes.
+const PAGES_WAITING: usize = 8;
 
 /// As [`Shelf::write`], for a table of readings in partitions.
 pub(crate) fn write(
@@ -31,7 +32,7 @@ pub(crate) fn write(
     let rows = rows.into_iter().map(Waiting::into_runs).collect::<Result<Vec<_>>>()?;
     let runs: Vec<&Runs> = rows.iter().map(|(rows, _)| rows.runs().expect("are in runs now")).collect();
     let mut order = InKeyOrder::of(&runs);
-    let mut files = Files { shelf, table, of_month: BTreeMap::new(), months: Months::default(), waiting: 0 };
+    let mut files = Files { shelf, table, of_month: BTreeMap::new(), months: Months::default(), pages: Vec::new() };
     let mut last = None;
     loop {
         let mut pieces = order.next_pieces();
@@ -69,12 +70,13 @@ struct Files<'a> {
     table: Table,
     of_month: BTreeMap<i32, File>,
     months: Months,
-    /// Rows that are columns, but in no file yet.
-    waiting: usize,
+    /// Whole pages, by month, that are in no file yet.
+    pages: Vec<(i32, RecordBatch)>,
 }
 
 struct File {
     writer: FileWriter,
+    /// Fewer rows than a page.
     columns: RowColumns,
 }
 
@@ -86,54 +88,53 @@ impl Files<'_> {
         {
             let words = words.read().expect("no holder panics");
             for piece in pieces {
-                if self.waiting >= COLUMN_ROWS {
+                if self.pages.len() >= PAGES_WAITING {
                     break;
                 }
                 self.push(&runs[piece.source as usize].piece(*piece), &words)?;
                 left -= 1;
             }
         }
-        if self.waiting >= COLUMN_ROWS {
-            self.write_columns()?;
+        for (month, page) in self.pages.drain(..) {
+            self.of_month.get_mut(&month).expect("has a page").writer.write(&page)?;
         }
         Ok(left)
     }
 
-    /// The rows of a run, each to its month.
+    /// The rows of a run, each to its month and page.
     fn push(&mut self, run: &Run<'_>, words: &Words) -> Result<()> {
-        let (starts, months) = (run.starts(), &mut self.months);
-        let mut month_of = |start: i64| months.of(Timestamp(start));
-        self.waiting += starts.len();
-        let mut from = 0;
-        while from < starts.len() {
-            let month = month_of(starts[from]);
-            let to = match month_of(starts[starts.len() - 1]) == month {
+        let mut left = *run;
+        while left.len() > 0 {
+            let (starts, months) = (left.starts(), &mut self.months);
+            let mut month_of = |start: i64| months.of(Timestamp(start));
+            let month = month_of(starts[0]);
+            let count = match month_of(starts[starts.len() - 1]) == month {
                 true => starts.len(),
-                false => from + starts[from..].partition_point(|start| month_of(*start) <= month),
+                false => starts.partition_point(|start| month_of(*start) <= month),
             };
             if !self.of_month.contains_key(&month) {
                 let writer = FileWriter::create(self.shelf, self.table, month)?;
                 self.of_month.insert(month, File { writer, columns: RowColumns::with_capacity(PAGE_ROWS_MAX) });
             }
-            let file = self.of_month.get_mut(&month).expect("is there now");
-            file.columns.push(&run.part(from, to - from), words);
-            from = to;
+            let columns = &mut self.of_month.get_mut(&month).expect("is there now").columns;
+            let taken = count.min(PAGE_ROWS_MAX - columns.len());
+            columns.push(&left.part(0, taken), words);
+            if columns.len() == PAGE_ROWS_MAX {
+                let page = std::mem::replace(columns, RowColumns::with_capacity(PAGE_ROWS_MAX));
+                self.pages.push((month, page.finish()));
+            }
+            left = left.part(taken, left.len() - taken);
         }
         Ok(())
     }
 
-    fn write_columns(&mut self) -> Result<()> {
-        self.waiting = 0;
-        for File { writer, columns } in self.of_month.values_mut().filter(|file| file.columns.len() > 0) {
-            // The next block has as many, about.
-            let rows = columns.len();
-            writer.write(&std::mem::replace(columns, RowColumns::with_capacity(rows)).finish())?;
-        }
-        Ok(())
-    }
-
-    fn finish(mut self, name: &str, through: Position) -> Result<Vec<FileEntry>> {
-        self.write_columns()?;
-        self.of_month.into_values().map(|file| file.writer.finish(name, through)).collect()
+    fn finish(self, name: &str, through: Position) -> Result<Vec<FileEntry>> {
+        let file = |File { mut writer, columns }: File| {
+            if columns.len() > 0 {
+                writer.write(&columns.finish())?;
+            }
+            writer.finish(name, through)
+        };
+        self.of_month.into_values().map(file).collect()
     }
 }
