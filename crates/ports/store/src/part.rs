@@ -1,5 +1,6 @@
 //! One part of a scan: a file or some batches, filtered row by row.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
@@ -19,6 +20,7 @@ use crate::scan::ScanStats;
 use crate::schema::{Table, column};
 use crate::snapshot::Pin;
 use crate::standing::outside;
+use crate::waiting::Waiting;
 
 /// What every part of a scan shares.
 pub(crate) struct Plan {
@@ -51,8 +53,8 @@ enum Source {
         columns: Vec<usize>,
         filtered: bool,
     },
-    /// Batches and the row to go on with in the first.
-    Memory(std::collections::VecDeque<RecordBatch>, usize),
+    /// Rows to come, columns of those at hand, and the row to go on with in these.
+    Memory(VecDeque<Waiting>, Option<RecordBatch>, usize),
     /// And the channel to go on with.
     Latest(Arc<Latest>, ChannelId),
     Done,
@@ -65,10 +67,10 @@ impl Part {
         Part { plan: plan.clone(), source, without, rows_estimate: entry.rows }
     }
 
-    /// The same of batches with all columns.
-    pub(crate) fn of_memory(plan: &Arc<Plan>, batches: Vec<RecordBatch>, without: Vec<Arc<[RowKey]>>) -> Part {
-        let rows_estimate = batches.iter().map(|b| b.num_rows() as u64).sum();
-        Part { plan: plan.clone(), source: Source::Memory(batches.into(), 0), without, rows_estimate }
+    /// The same of rows with all columns.
+    pub(crate) fn of_memory(plan: &Arc<Plan>, rows: Vec<Waiting>, without: Vec<Arc<[RowKey]>>) -> Part {
+        let rows_estimate = rows.iter().map(|rows| rows.num_rows() as u64).sum();
+        Part { plan: plan.clone(), source: Source::Memory(rows.into(), None, 0), without, rows_estimate }
     }
 
     /// The latest rows of channels.
@@ -109,17 +111,17 @@ impl Part {
                         return Ok(Some(batch));
                     }
                 }
-                Source::Memory(batches, from) => {
-                    let Some(whole) = batches.front() else {
-                        self.source = Source::Done;
-                        return Ok(None);
+                Source::Memory(rows, at_hand, from) => {
+                    let Some(whole) = at_hand.as_ref().filter(|whole| *from < whole.num_rows()) else {
+                        let Some(next) = rows.pop_front() else {
+                            self.source = Source::Done;
+                            return Ok(None);
+                        };
+                        (*at_hand, *from) = (Some(next.columns_within(&self.plan.ranges)), 0);
+                        continue;
                     };
                     let batch = whole.slice(*from, self.plan.batch_rows.min(whole.num_rows() - *from));
                     *from += batch.num_rows();
-                    if *from == whole.num_rows() {
-                        batches.pop_front();
-                        *from = 0;
-                    }
                     if let Some(batch) = self.plan.of_whole(&batch, &self.without)? {
                         return Ok(Some(batch));
                     }

@@ -55,7 +55,8 @@ impl Wanted<'_> {
 }
 
 impl Ranges {
-    fn may_hold(&self, low: &FileKey, high: &FileKey) -> bool {
+    /// Whether a box of rows may hold a wanted one.
+    pub(crate) fn may_hold(&self, low: &FileKey, high: &FileKey) -> bool {
         let tenant = self.tenant.is_none_or(|t| (low.tenant..=high.tenant).contains(&t));
         let from = self.start_from.is_none_or(|from| high.start >= from);
         let before = self.start_before.is_none_or(|before| low.start < before);

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use meter::{ChannelId, RowKey, TenantId, Timestamp};
 
@@ -19,6 +18,7 @@ use crate::part::{Part, Plan};
 use crate::prune::{Ranges, Wanted};
 use crate::schema::Table;
 use crate::snapshot::Pin;
+use crate::waiting::Waiting;
 
 /// What can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -146,7 +146,7 @@ pub(crate) struct Rows {
 
 /// Rows held in memory.
 pub(crate) struct Held {
-    pub batches: Vec<RecordBatch>,
+    pub rows: Vec<Waiting>,
     /// Rows of these keys do not count.
     pub without: Vec<Arc<[RowKey]>>,
 }
@@ -188,9 +188,9 @@ pub(crate) fn parts_of(table: Table, request: &ScanRequest, rows: Rows, stats: &
         let without = rows.without.iter().filter(touched).cloned().collect();
         parts.push(Part::of_file(&plan, entry, without));
     }
-    for Held { batches, without } in rows.memory {
-        if batches.iter().any(|batch| batch.num_rows() > 0) {
-            parts.push(Part::of_memory(&plan, batches, without));
+    for Held { rows, without } in rows.memory {
+        if rows.iter().any(|rows| rows.num_rows() > 0) {
+            parts.push(Part::of_memory(&plan, rows, without));
         }
     }
     parts.extend(rows.latest.map(|latest| Part::of_latest(&plan, latest)));

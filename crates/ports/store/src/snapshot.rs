@@ -139,7 +139,7 @@ impl Snapshot {
             pin: self.pin.clone(),
             files: self.files(table.stored()).clone(),
             without: Vec::new(),
-            memory: vec![Held { batches: plain.clone(), without: Vec::new() }],
+            memory: vec![Held { rows: plain.iter().cloned().map(Waiting::from).collect(), without: Vec::new() }],
             latest: None,
         })
     }
@@ -162,10 +162,10 @@ impl Snapshot {
         let mut memory = Vec::new();
         for (place, layer) in layers.iter().enumerate() {
             let rows = if table == ScanTable::Readings { &layer.winners } else { &layer.losers };
-            memory.push(Held { batches: vec![rows.clone()], without: all[place + 1..].to_vec() });
+            memory.push(Held { rows: vec![rows.clone().into()], without: all[place + 1..].to_vec() });
         }
         if table == ScanTable::Readings {
-            memory.push(Held { batches: Waiting::all_columns(&self.tail.readings), without: all.clone() });
+            memory.push(Held { rows: self.tail.readings.clone(), without: all.clone() });
         }
         Ok(Rows {
             library: self.library.clone(),

@@ -1,17 +1,19 @@
 //! Rows on their way into a table: as columns, or in runs until someone wants columns.
 //!
 //! Promise: the same rows either way. Columns of runs are made when a query asks
-//! for them, once; a commit never needs them all at a time.
+//! for them, of the runs that it asks for, and nobody keeps them.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::filter_record_batch;
-use meter::{Row, RowKey, Runs, Words};
+use meter::{Row, RowKey, Run, Runs, Words};
 
+use crate::delta::FileKey;
 use crate::error::{Error, Result};
 use crate::latest::SharedWords;
 use crate::lookup::among;
+use crate::prune::Ranges;
 use crate::rows::{Keys, RowColumns, batch_to_rows, rows_to_batch};
 
 /// See the module; cheap to clone.
@@ -28,7 +30,6 @@ enum Kind {
 struct InRuns {
     runs: Runs,
     words: SharedWords,
-    columns: OnceLock<RecordBatch>,
 }
 
 impl From<RecordBatch> for Waiting {
@@ -40,7 +41,7 @@ impl From<RecordBatch> for Waiting {
 impl Waiting {
     /// Readings in key order, each key once; `words` are those of the rows.
     pub fn in_runs(runs: Runs, words: SharedWords) -> Waiting {
-        Waiting(Kind::Runs(Arc::new(InRuns { runs, words, columns: OnceLock::new() })))
+        Waiting(Kind::Runs(Arc::new(InRuns { runs, words })))
     }
 
     /// How many rows.
@@ -61,17 +62,22 @@ impl Waiting {
 
     /// The rows as columns of their table.
     pub fn columns(&self) -> RecordBatch {
-        match &self.0 {
-            Kind::Columns(batch) => batch.clone(),
-            Kind::Runs(held) => held
-                .columns
-                .get_or_init(|| {
-                    let words = held.words.read().expect("no holder panics");
-                    let mut columns = RowColumns::with_capacity(held.runs.len());
-                    held.runs.runs().for_each(|run| columns.push(&run, &words));
-                    columns.finish()
-                })
-                .clone(),
+        self.columns_within(&Ranges::default())
+    }
+
+    /// Columns of the rows, but maybe not of those outside the ranges.
+    pub(crate) fn columns_within(&self, ranges: &Ranges) -> RecordBatch {
+        let held = match &self.0 {
+            Kind::Columns(batch) => return batch.clone(),
+            Kind::Runs(held) => held,
+        };
+        let words = held.words.read().expect("no holder panics");
+        match (ranges.tenant, &ranges.channels) {
+            (Some(tenant), Some(channels)) => {
+                let runs = channels.iter().flat_map(|channel| held.runs.of_channel(tenant, *channel));
+                columns_of(runs, ranges, &words, 0)
+            }
+            _ => columns_of(held.runs.runs(), ranges, &words, held.runs.len()),
         }
     }
 
@@ -111,6 +117,15 @@ impl Waiting {
     }
 }
 
+/// Of the runs that may hold a wanted row; `rows` are expected.
+fn columns_of<'a>(runs: impl Iterator<Item = Run<'a>>, ranges: &Ranges, words: &Words, rows: usize) -> RecordBatch {
+    let mut columns = RowColumns::with_capacity(rows);
+    let bound = |key: RowKey| FileKey { tenant: key.tenant, channel: key.channel, start: key.start };
+    let wanted = runs.filter(|run| ranges.may_hold(&bound(run.first_key()), &bound(run.last_key())));
+    wanted.for_each(|run| columns.push(&run, words));
+    columns.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +147,8 @@ mod tests {
         let waiting = Waiting::in_runs(rows.iter().collect(), words);
         assert_eq!(waiting.columns(), plain);
         assert_eq!(Waiting::from(plain.clone()).into_runs().expect("ours").0.columns(), plain);
+        let one = Ranges { tenant: Some(rows[0].key.tenant), channels: Some(vec![ChannelId(65)]), ..Ranges::default() };
+        assert_eq!(waiting.columns_within(&one), plain.slice(10, 10), "no other channel is made columns of");
         let keys = [rows[3].key, rows[25].key];
         let one_way = waiting.of_keys(&keys).expect("ours");
         assert_eq!(one_way, Waiting::from(plain).of_keys(&keys).expect("ours"));
