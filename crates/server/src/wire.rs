@@ -149,6 +149,7 @@ pub fn start(house: House, settings: &Settings, until: Until) -> (Front, Running
         lessor: Box::new(RegistryLessor { registry: registry.clone() }),
         formats: Box::new(move |tenant, name| stored.stored(tenant, name)),
         disk: disk.clone(),
+        entropy: entropy.clone(),
         clock: clock.clone(),
         progress: progress_in,
         at_hand: at_hand.clone(),

@@ -16,6 +16,8 @@ pub enum Error {
     Words(meter::WordsError),
     #[error("body of a record: {0}")]
     Body(std::io::Error),
+    #[error("the system gives no randomness: {0}")]
+    Entropy(std::io::Error),
     #[error("checkpoint {path}: {cause}")]
     Checkpoint { path: String, cause: std::io::Error },
     /// Columns that do not fit their table: ours to prevent.
@@ -40,7 +42,7 @@ impl Error {
             Error::Registry(error) => error.kind(),
             Error::Words(_) => Kind::Busy,
             Error::Body(_) => Kind::Corrupt,
-            Error::Checkpoint { cause, .. } => Kind::of_io(cause),
+            Error::Checkpoint { cause, .. } | Error::Entropy(cause) => Kind::of_io(cause),
             Error::Columns { .. } | Error::Blocks(_) | Error::Stage(_) | Error::Gone => Kind::Bug,
         }
     }

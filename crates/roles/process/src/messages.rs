@@ -5,11 +5,10 @@
 //! compared, with the same result, so what falls out of the window, or was
 //! forgotten at a restart, is found there.
 
-use std::array;
 use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
 
-use foldhash::fast;
+use foldhash::fast::FixedState;
+use host::Entropy;
 use meter::{Message, TenantId};
 use xxhash_rust::xxh3::xxh3_128_with_secret;
 
@@ -23,24 +22,23 @@ type MessageHash = u128;
 /// See the module.
 #[derive(Debug)]
 pub struct MessagesSeen {
-    new: HashSet<MessageHash, fast::RandomState>,
-    old: HashSet<MessageHash, fast::RandomState>,
+    new: HashSet<MessageHash, FixedState>,
+    old: HashSet<MessageHash, FixedState>,
     names_min: usize,
     /// Nobody's: another each time the house starts.
     secret: [u8; 192],
 }
 
-impl Default for MessagesSeen {
-    fn default() -> Self {
-        MessagesSeen::remembering(NAMES_MIN)
-    }
-}
-
 impl MessagesSeen {
-    fn remembering(names_min: usize) -> MessagesSeen {
-        let random = RandomState::new();
-        let secret = array::from_fn(|place| random.hash_one(place) as u8);
-        MessagesSeen { new: HashSet::default(), old: HashSet::default(), names_min, secret }
+    /// None was seen yet; an error if there is no randomness for the secret.
+    pub fn new(entropy: &dyn Entropy) -> std::io::Result<MessagesSeen> {
+        MessagesSeen::remembering(NAMES_MIN, entropy)
+    }
+
+    fn remembering(names_min: usize, entropy: &dyn Entropy) -> std::io::Result<MessagesSeen> {
+        let mut secret = [0; _];
+        entropy.random_bytes(&mut secret)?;
+        Ok(MessagesSeen { new: HashSet::default(), old: HashSet::default(), names_min, secret })
     }
 
     /// Whether this message came before, and takes it in. One that does not say
@@ -75,6 +73,11 @@ impl MessagesSeen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use host::SeededEntropy;
+
+    fn seen_of(names_min: usize) -> MessagesSeen {
+        MessagesSeen::remembering(names_min, &SeededEntropy::new(1)).expect("seeded")
+    }
 
     fn message(bytes: &[u8]) -> Message<'_> {
         Message { id: "m", stamped: true, bytes, context: 0 }
@@ -82,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_message_is_seen_again_only_if_all_of_it_is_the_same() {
-        let (mut seen, ours, theirs) = (MessagesSeen::default(), TenantId(1), TenantId(2));
+        let (mut seen, ours, theirs) = (seen_of(NAMES_MIN), TenantId(1), TenantId(2));
         assert!(!seen.seen(ours, &message(b"one")));
         assert!(seen.seen(ours, &message(b"one")));
         assert!(!seen.seen(theirs, &message(b"one")));
@@ -94,7 +97,7 @@ mod tests {
 
     #[test]
     fn the_window_is_bounded_and_holds_the_newest() {
-        let (mut seen, ours) = (MessagesSeen::remembering(10), TenantId(1));
+        let (mut seen, ours) = (seen_of(10), TenantId(1));
         for number in 0_u32..1_000 {
             assert!(!seen.seen(ours, &message(&number.to_le_bytes())));
             assert!(seen.new.len() + seen.old.len() <= 20);

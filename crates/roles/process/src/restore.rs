@@ -16,6 +16,7 @@ use crate::checkpoint::{self, Channels, Checkpoint};
 use crate::chunk::{NewChannel, NewDevice, Source};
 use crate::coverage::Coverage;
 use crate::judge::standing;
+use crate::messages::MessagesSeen;
 use crate::names::{Lessor, Names};
 use crate::understand::{File, FilesSeen, Formats, Understander};
 
@@ -26,7 +27,13 @@ pub struct Restored {
     pub from: Position,
 }
 
-pub fn restore(lake: &Lake, disk: &dyn Disk, lessor: Box<dyn Lessor>, formats: Formats) -> Result<Restored, Error> {
+pub fn restore(
+    lake: &Lake,
+    disk: &dyn Disk,
+    lessor: Box<dyn Lessor>,
+    formats: Formats,
+    messages: MessagesSeen,
+) -> Result<Restored, Error> {
     let snapshot = lake.snapshot();
     let mut names = Names::new(lessor);
     for_each(&snapshot, ScanTable::Channels, |batch| channels(batch, &mut names))?;
@@ -35,7 +42,7 @@ pub fn restore(lake: &Lake, disk: &dyn Disk, lessor: Box<dyn Lessor>, formats: F
     for_each(&snapshot, ScanTable::Sources, |batch| sources(batch, &formats, &mut files))?;
     let words = SharedWords::default();
     let channels = what_channels_have(lake, &snapshot, disk, &words)?;
-    let (messages, spelled, expected) = Default::default();
+    let (spelled, expected) = Default::default();
     let understander = Understander { formats, names, files, messages, words, spelled, expected };
     Ok(Restored { understander, channels, from: lake.resume() })
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use host::{Clock, Disk};
+use host::{Clock, Disk, Entropy};
 use journal::{Archive, Journal};
 use store::{Lake, Position, SharedWords};
 use tokio::sync::watch;
@@ -16,6 +16,7 @@ use crate::intake::{Intake, Room};
 use crate::judge::{Counts, judge, read};
 use crate::live::{self, Fresh, Live};
 use crate::maintain::{Done, Maintenance};
+use crate::messages::MessagesSeen;
 use crate::names::Lessor;
 use crate::restore::{Restored, restore};
 use crate::round::{Everything, Missing, Round};
@@ -99,6 +100,8 @@ pub struct Parts {
     pub formats: Formats,
     /// Holds the checkpoint.
     pub disk: Arc<dyn Disk>,
+    /// For what no sender may foresee.
+    pub entropy: Arc<dyn Entropy>,
     /// Ages rounds.
     pub clock: Arc<dyn Clock>,
     /// Tells how far the role is.
@@ -113,8 +116,10 @@ pub struct Parts {
 
 /// Applies the journal until `stop` says that it is enough.
 pub async fn run(parts: Parts, stop: watch::Receiver<Until>) -> Result<Lake, Error> {
-    let Parts { journal, archive, lake, lessor, formats, disk, clock, progress, at_hand, live, settings } = parts;
-    let Restored { understander, channels, from } = restore(&lake, disk.as_ref(), lessor, formats)?;
+    let Parts { journal, archive, lake, lessor, formats, disk, entropy, clock, progress, at_hand, live, settings } =
+        parts;
+    let messages = MessagesSeen::new(entropy.as_ref()).map_err(Error::Entropy)?;
+    let Restored { understander, channels, from } = restore(&lake, disk.as_ref(), lessor, formats, messages)?;
     info!(%from, channels = channels.latest.channel_count(), "process starts");
     lake.show_latest(channels.latest.clone());
     let words = understander.words.clone();

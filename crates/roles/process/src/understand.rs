@@ -451,7 +451,8 @@ mod tests {
     }
 
     fn understood(formats: Formats) -> Result<Vec<Chunk>, Error> {
-        let (files, messages, words, spelled) = Default::default();
+        let (files, words, spelled) = Default::default();
+        let messages = MessagesSeen::new(&host::SeededEntropy::new(1)).expect("seeded");
         let names = Names::new(Box::new(NoBlocks));
         let expected = (0, 0);
         let mut understander = Understander { formats, names, files, messages, words, spelled, expected };

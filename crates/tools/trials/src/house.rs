@@ -232,6 +232,7 @@ fn parts(disk: &SimDisk, clock: &Arc<dyn Clock>, journal: &Arc<Local>, archive: 
         lessor: Box::new(Leases { disk: disk.clone() }),
         formats: process::built_in_formats(),
         disk: Arc::new(disk.clone()),
+        entropy: Arc::new(SeededEntropy::new(1)),
         clock: clock.clone(),
         progress,
         at_hand: process::AtHand::default(),
