@@ -30,12 +30,18 @@ pub struct Round {
     chunks: usize,
 }
 
-/// The tables that most chunks have nothing for: how much a chunk has, and the columns of all.
-const RARE: [(Table, fn(&Chunk) -> usize, fn(&[Chunk]) -> Result<RecordBatch, Error>); 4] = [
-    (Table::Channels, |chunk| chunk.channels.len(), batches::channels),
-    (Table::Devices, |chunk| chunk.devices.len(), batches::devices),
-    (Table::Refused, |chunk| chunk.refused.len(), batches::refused),
-    (Table::Events, |chunk| chunk.events.len(), batches::events),
+/// A table that most chunks have nothing for.
+struct Rare {
+    table: Table,
+    count: fn(&Chunk) -> usize,
+    columns: fn(&[Chunk]) -> Result<RecordBatch, Error>,
+}
+
+const RARE: [Rare; 4] = [
+    Rare { table: Table::Channels, count: |chunk| chunk.channels.len(), columns: batches::channels },
+    Rare { table: Table::Devices, count: |chunk| chunk.devices.len(), columns: batches::devices },
+    Rare { table: Table::Refused, count: |chunk| chunk.refused.len(), columns: batches::refused },
+    Rare { table: Table::Events, count: |chunk| chunk.events.len(), columns: batches::events },
 ];
 
 /// For each table of a round the first of some chunks that it does not have yet.
@@ -103,7 +109,7 @@ impl Round {
         let of = |table: Table| &chunks[missing.from(table)..];
         let counts = &judged.counts[missing.from(Table::Sources)..];
         self.push(Table::Sources, batches::sources(of(Table::Sources), counts)?)?;
-        for (table, count, columns) in RARE {
+        for Rare { table, count, columns } in RARE {
             if of(table).iter().any(|chunk| count(chunk) > 0) {
                 self.push(table, columns(of(table))?)?;
             }
