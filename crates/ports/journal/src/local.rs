@@ -7,7 +7,8 @@
 //!
 //! Read: `settings.rs` (limits), `payload.rs`, `frame.rs`, `segment.rs` (the
 //! bytes), `queue.rs`, `writer.rs` (appending), `recover.rs`, `torn.rs`
-//! (opening), `index.rs`, `reader.rs` (reading), `scrub.rs`.
+//! (opening), `index.rs`, `reader.rs` (reading), `hold.rs` (for
+//! copies), `scrub.rs`.
 
 mod settings;
 mod payload;
@@ -19,6 +20,7 @@ mod recover;
 mod torn;
 mod index;
 mod reader;
+mod hold;
 mod scrub;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -38,6 +40,7 @@ use recover::recover;
 use segment::SegmentHeader;
 use writer::{Writer, path_of};
 
+pub use hold::{Hold, SegmentFile};
 pub use scrub::scrub;
 pub use settings::{GROUP_BYTES, GROUP_WAIT, QUEUE_BYTES, QUEUE_RECORDS, READ_BYTES_MAX, SEGMENT_BYTES, Settings};
 pub use torn::Torn;
@@ -67,6 +70,8 @@ struct Shared {
     /// Sequence, segment and place behind the last read.
     cursor: Mutex<Option<(u64, u64, u64)>>,
     trimming: Mutex<()>,
+    /// One more holder for each [`Hold`].
+    held: Arc<()>,
     state: watch::Sender<State>,
 }
 
@@ -109,6 +114,7 @@ impl Local {
             index: Mutex::new(recovered.index),
             cursor: Mutex::new(None),
             trimming: Mutex::new(()),
+            held: Arc::default(),
             state: watch::Sender::new(State { next, stopped: None }),
         });
         let mut writer = Writer {
@@ -298,8 +304,12 @@ impl Shared {
         Ok(())
     }
 
-    /// The oldest segment, if all of it lies below `before` and enough to keep follows.
+    /// The oldest segment, if nobody holds it, all of it lies below `before` and
+    /// enough to keep follows.
     fn oldest_below(&self, before: u64) -> Option<u64> {
+        if Arc::strong_count(&self.held) > 1 {
+            return None;
+        }
         let index = self.index();
         let following = index.segments.get(1)?;
         let kept: u64 = index.segments.iter().skip(1).map(|segment| segment.end).sum();

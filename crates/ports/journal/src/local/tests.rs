@@ -427,6 +427,31 @@ async fn what_is_to_be_kept_is_not_trimmed() {
     }
 }
 
+#[tokio::test]
+async fn what_someone_copies_is_not_trimmed_and_its_durable_bytes_are_the_whole_journal() {
+    let (disk, records) = closed_journal().await;
+    let journal = open(&disk).expect("opens");
+    let hold = journal.hold();
+    let (next, segments) = hold.segments().expect("listed");
+    assert_eq!(next, Sequence(records.len() as u64 + 1));
+    let copy = SimDisk::new(2);
+    for segment in &segments {
+        let durable = usize::try_from(segment.durable_bytes).expect("small");
+        let bytes = disk.read(&segment.path, 0, durable).expect("reads");
+        copy.create(&segment.path, segment.file_bytes).expect("makes");
+        copy.write_at(&segment.path, 0, &bytes).expect("writes");
+    }
+    journal.trim(next).await.expect("nothing to do");
+    assert_eq!(journal.start().await, Sequence(1));
+    append_many(&journal, 0..5).await;
+    let copied = open(&copy).expect("opens");
+    assert!(copied.torn().is_none());
+    assert_eq!(read_all(&copied).await.expect("reads"), records);
+    drop(hold);
+    journal.trim(next).await.expect("trims");
+    assert!(journal.start().await > Sequence(1));
+}
+
 /// Every number there is, so also those at the edges of segments.
 #[tokio::test]
 async fn a_trim_takes_every_segment_it_may_and_no_record_it_may_not() {
