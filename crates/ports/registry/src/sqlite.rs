@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use host::RealDisk;
+use host::{Disk, RealDisk};
 use meter::{ChannelId, TenantId, Timestamp};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
@@ -110,6 +110,24 @@ impl Sqlite {
         let path = dir.join(FILE_NAME);
         let disk = RealDisk::open(dir).map_err(Error::of_disk(&path))?;
         rest::scrub(&path, &disk)
+    }
+
+    /// Both files by name, as they stand between two changes: a registry opened
+    /// on them is this one. A file that is not as written is [`Error::Damaged`].
+    pub fn image(&self) -> Result<[(&'static str, Vec<u8>); 2]> {
+        let inner = self.idle();
+        if let Some(what) = &inner.stopped {
+            return Err(Error::Stopped { path: self.path.clone(), what: what.clone() });
+        }
+        let whole = || {
+            self.disk.read(FILE_NAME, 0, usize::try_from(self.disk.size(FILE_NAME)?).map_err(std::io::Error::other)?)
+        };
+        let bytes = whole().map_err(Error::of_disk(&self.path))?;
+        if blake3::hash(&bytes).to_hex().as_str() != inner.sum.hash {
+            return Err(damaged(&self.path, "does not match its checksum".to_owned()));
+        }
+        let said = State::Clean(inner.sum.clone()).text().into_bytes();
+        Ok([(FILE_NAME, bytes), (sum::SUM_NAME, said)])
     }
 
     fn idle(&self) -> MutexGuard<'_, Inner> {

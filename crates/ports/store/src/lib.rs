@@ -12,7 +12,7 @@
 //! `sink.rs`, `encode.rs` and `write.rs` (one file), `scan.rs` and `part.rs`,
 //! `versions.rs` (which version stands), `standing.rs` (corrections applied),
 //! `snapshot.rs`, `lake.rs` (all of it), `fold.rs`, `compact.rs`, `vacuum.rs`,
-//! `scrub.rs`, `outside.rs` (other engines).
+//! `scrub.rs`, `stored.rs` (what to copy), `outside.rs` (other engines).
 
 mod error;
 mod position;
@@ -38,6 +38,7 @@ mod fold;
 mod compact;
 mod vacuum;
 mod scrub;
+mod stored;
 mod outside;
 #[cfg(test)]
 mod tests;
@@ -56,5 +57,6 @@ pub use scan::{ScanRequest, ScanStats, ScanTable};
 pub use schema::{Table, column};
 pub use scrub::{Damage, ScrubReport};
 pub use snapshot::{Snapshot, Tail};
+pub use stored::StoredFile;
 pub use vacuum::VacuumReport;
 pub use waiting::Waiting;

@@ -53,7 +53,7 @@ pub(crate) struct Pin {
 
 /// See the module. Made by the lake; reading blocks.
 pub struct Snapshot {
-    library: Library,
+    pub(crate) library: Library,
     pin: Arc<Pin>,
     tail: Tail,
     latest: Option<Arc<Latest>>,

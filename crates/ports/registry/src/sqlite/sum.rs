@@ -80,7 +80,8 @@ impl State {
         }
     }
 
-    fn text(&self) -> String {
+    /// What the file holds when it says this.
+    pub(crate) fn text(&self) -> String {
         let said = match self {
             State::Clean(sum) => format!("clean {} {}", sum.bytes, sum.hash),
             State::Changing(Some(sum)) => format!("changing {} {}", sum.bytes, sum.hash),

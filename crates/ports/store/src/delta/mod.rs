@@ -27,4 +27,5 @@ pub use disk_store::DiskStore;
 pub use entry::{FileEntry, FileKey};
 pub use history::DataFile;
 pub use sums::LogDamage;
+pub(crate) use sums::log_until;
 pub use table::{CHECKPOINT_EVERY, COMMIT_TRIES_MAX, DeltaTable, Faults, Outcome};

@@ -140,6 +140,33 @@ impl Log {
     }
 }
 
+/// One object of a log as it was read, and the empty file that is its checksum.
+pub(crate) struct LogObject {
+    pub(crate) path: String,
+    pub(crate) bytes: u64,
+    pub(crate) blake3: String,
+    pub(crate) sum: String,
+}
+
+/// Commits and checkpoints up to `version`, each read and found as written.
+pub(crate) fn log_until(disk: &dyn Disk, root: &str, version: i64) -> io::Result<Vec<LogObject>> {
+    let log = Log::read(disk, root)?;
+    let mut found = Vec::new();
+    for (object, bytes) in &log.objects {
+        let at = commit_version(object).or_else(|| checkpoint_version(object));
+        if at.is_none_or(|at| at > version) {
+            continue;
+        }
+        let (path, blake3) = (join(&log.dir, object), log.hash(disk, object)?);
+        if !log.sums.get(object).is_some_and(|hashes| hashes.contains(&blake3)) {
+            return Err(io::Error::new(ErrorKind::InvalidData, Damaged { path }));
+        }
+        let sum = format!("{}/{object}.{blake3}", log.sums_dir);
+        found.push(LogObject { path, bytes: *bytes, blake3, sum });
+    }
+    Ok(found)
+}
+
 /// Reads every byte of a table's log.
 pub(super) fn verify_log(disk: &dyn Disk, root: &str) -> io::Result<Vec<LogDamage>> {
     let log = Log::read(disk, root)?;
