@@ -81,6 +81,21 @@ pub enum Command {
         after_help = "Example: meterhouse verify --json\nExit code 0: all is well. 5: damage was found, each place is named."
     )]
     Verify,
+    /// Copy everything, as of one moment, beside a running server or without one.
+    #[command(
+        after_help = "Example: meterhouse backup --data-dir /var/lib/meterhouse --to /mnt/backup\nA second backup into the same directory copies only what is new."
+    )]
+    Backup {
+        /// A directory on another disk; made if it is missing.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+    /// Make a new data directory of a backup; every byte is checked first.
+    #[command(after_help = "Example: meterhouse restore --from /mnt/backup --data-dir /var/lib/meterhouse")]
+    Restore {
+        #[arg(long, value_name = "DIR")]
+        from: PathBuf,
+    },
     /// Print the views with which DuckDB reads the lake, waiting corrections applied.
     #[command(after_help = "Example: meterhouse view > views.sql; duckdb -init views.sql")]
     View,

@@ -26,6 +26,19 @@ pub struct Usage(pub String);
 #[error("{0}")]
 pub struct Taken(pub String);
 
+/// Stored bytes are not what was written: exit code 5.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Damaged(pub String);
+
+/// What a server on this machine said, with its exit code.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Told {
+    pub error: String,
+    pub exit_code: u8,
+}
+
 /// Prints an error with its causes and gives its exit code.
 pub fn report(error: &anyhow::Error, json: bool) -> ExitCode {
     let code = code_of(error);
@@ -37,7 +50,14 @@ pub fn report(error: &anyhow::Error, json: bool) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn code_of(error: &anyhow::Error) -> u8 {
+/// The exit code that tells of an error.
+pub fn code_of(error: &anyhow::Error) -> u8 {
+    if let Some(told) = error.chain().find_map(|cause| cause.downcast_ref::<Told>()) {
+        return told.exit_code;
+    }
+    if error.chain().any(|cause| cause.is::<Damaged>()) {
+        return DAMAGED;
+    }
     if error.chain().any(|cause| cause.is::<Usage>()) {
         return 2;
     }

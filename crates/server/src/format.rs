@@ -6,7 +6,7 @@
 use host::{Disk, Entropy, Kind};
 use serde::{Deserialize, Serialize};
 
-const PATH: &str = "format.json";
+pub const PATH: &str = "format.json";
 /// Raised whenever an older binary could misread what a newer one wrote.
 const VERSION: u32 = 1;
 

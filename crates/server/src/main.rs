@@ -4,13 +4,15 @@
 //! with `--json` says so to a program.
 //!
 //! Read: `cli.rs` (what a person types), `settings.rs` and `default.toml`,
-//! `format.rs` (the data directory's own version), `wire.rs` (engines are
+//! `format.rs` (the data directory's own version), `manifest.rs` and `backup.rs` (what a backup is), `wire.rs` (engines are
 //! chosen here and nowhere else), `memory.rs` (the allocator),
 //! `descriptors.rs` (open files), then one file a command.
 
 mod cli;
 mod settings;
 mod format;
+mod manifest;
+mod backup;
 mod wire;
 mod memory;
 mod descriptors;
@@ -22,6 +24,7 @@ mod remote;
 mod ask;
 mod names;
 mod inbox;
+mod control;
 mod serve;
 mod applied;
 mod import;
@@ -31,6 +34,8 @@ mod export;
 mod refused;
 mod verify;
 mod view;
+mod take_backup;
+mod restore;
 mod profile;
 mod token;
 mod demo;
@@ -65,6 +70,8 @@ fn run(cli: cli::Cli) -> anyhow::Result<ExitCode> {
             Command::Refused(command) => refused::refused(common, settings, command).await,
             Command::View => view::view(&common),
             Command::Verify => verify::verify(common, settings).await,
+            Command::Backup { to } => take_backup::backup(common, settings, &to).await,
+            Command::Restore { from } => restore::restore(&common, &from),
             Command::Profile(command) => profile::profile(common, command).await,
             Command::Token(command) => token::token(common, settings, command),
             Command::Demo(command) => demo::demo(common, settings, command).await,

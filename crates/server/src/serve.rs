@@ -13,19 +13,20 @@ use ingest::{Intake, http};
 use journal::Journal;
 use process::{Progress, Until};
 use registry::Authenticator;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{error, info};
 use web::Seen;
 
+use crate::backup::Alive;
 use crate::cli::Common;
 use crate::exit::{Taken, Usage};
 use crate::settings::Settings;
 use crate::tls::Certificate;
 use crate::wire::{self, Front, Running};
-use crate::{descriptors, inbox, sql, tls};
+use crate::{control, descriptors, inbox, sql, tls};
 
 pub async fn serve(common: Common, settings: Settings, listen: Option<SocketAddr>) -> anyhow::Result<ExitCode> {
     if common.server.is_some() {
@@ -41,11 +42,13 @@ pub async fn serve(common: Common, settings: Settings, listen: Option<SocketAddr
             _ = tokio::signal::ctrl_c() => {}
         }
     };
+    let (alive, socket) = (Arc::new(house.alive()), control::open(&common.data_dir));
     let mut server =
         Server::start(house, &settings, &common.data_dir, listen.unwrap_or(settings.server.http_listen)).await?;
     server.limits.connections_max = connections_max;
-    server.certificate = tls::open(&settings.server)?;
-    server.inbox = inbox::open(&server.front, &server.running.progress, &common, &settings)?;
+    server.beside.certificate = tls::open(&settings.server)?;
+    server.beside.control = socket.map(|socket| (socket, alive));
+    server.beside.inbox = inbox::open(&server.front, &server.running.progress, &common, &settings)?;
     info!(address = %server.address, data_dir = %common.data_dir.display(), "meterhouse serves");
     server.run(stop).await?;
     Ok(ExitCode::SUCCESS)
@@ -60,10 +63,18 @@ pub struct Server {
     intake: Arc<Intake>,
     limits: ingest::Limits,
     router: axum::Router,
-    inbox: Option<Inbox>,
-    certificate: Option<Certificate>,
+    beside: Beside,
     /// Told at the stop: who watches would else be waited for.
     closes: watch::Sender<bool>,
+}
+
+/// What a server may have besides its listener.
+#[derive(Default)]
+struct Beside {
+    inbox: Option<Inbox>,
+    /// Where commands on this machine ask, and of what.
+    control: Option<(UnixListener, Arc<Alive>)>,
+    certificate: Option<Certificate>,
 }
 
 impl Server {
@@ -117,13 +128,15 @@ impl Server {
             .merge(web)
             .method_not_allowed_fallback(async || ingest::Problem::method())
             .fallback(not_found);
-        Ok(Server { address, front, running, listener, intake, limits, router, inbox: None, certificate: None, closes })
+        let beside = Beside::default();
+        Ok(Server { address, front, running, listener, intake, limits, router, beside, closes })
     }
 
     /// Serves until `stop`, then lets requests drain and commits the round in hand;
     /// what is acknowledged and not applied yet waits in the journal.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Server { front, running, listener, intake, limits, router, inbox, certificate, closes, .. } = self;
+        let Server { front, running, listener, intake, limits, router, beside, closes, .. } = self;
+        let Beside { inbox, control, certificate } = beside;
         let Running { stop: role_stop, mut role, .. } = running;
         let (broken_in, broken) = watch::channel(None::<String>);
         let watched = intake.clone();
@@ -139,6 +152,9 @@ impl Server {
         tending.spawn(ingest::tend(intake.clone()));
         if let Some(inbox) = inbox {
             tending.spawn(ingest::inbox::watch(inbox, intake.clone()));
+        }
+        if let Some((socket, alive)) = control {
+            tending.spawn(control::answer(socket, alive));
         }
         let tls = certificate.as_ref().map(|certificate| certificate.tls.clone());
         if let Some(certificate) = certificate {

@@ -12,7 +12,7 @@ use host::Disk;
 use journal::Archive;
 use meter::TenantId;
 use process::Until;
-use registry::Sqlite;
+use registry::{Registry, Sqlite};
 use serde::Serialize;
 use store::{Lake, Snapshot};
 

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::warn;
 
+use crate::backup::Alive;
 use crate::exit::{Taken, Usage};
 use crate::format;
 use crate::settings::{self, Settings};
@@ -33,7 +34,7 @@ pub struct House {
     pub disk: Arc<dyn Disk>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
-    pub registry: Arc<dyn Registry>,
+    pub registry: Arc<Sqlite>,
     pub journal: Arc<Local>,
     pub archive: Arc<Archive>,
     pub lake: Lake,
@@ -83,6 +84,14 @@ pub async fn open(dir: &Path, settings: &Settings) -> anyhow::Result<House> {
     })
 }
 
+impl House {
+    /// What a backup is taken of.
+    pub fn alive(&self) -> Alive {
+        let (disk, clock) = (self.disk.clone(), self.clock.clone());
+        Alive { disk, clock, registry: self.registry.clone(), journal: self.journal.clone(), lake: self.lake.reader() }
+    }
+}
+
 /// What a crash left of queries is of no use to anyone.
 fn empty(dir: &Path) -> anyhow::Result<()> {
     let about = || format!("spill directory {}", dir.display());
@@ -119,7 +128,7 @@ pub struct Front {
     pub disk: Arc<dyn Disk>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
-    pub registry: Arc<dyn Registry>,
+    pub registry: Arc<Sqlite>,
     pub journal: Arc<Local>,
     pub archive: Arc<Archive>,
     /// How files of tables are read.

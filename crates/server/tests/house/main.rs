@@ -19,3 +19,4 @@ mod inbox;
 mod profiles;
 mod secure;
 mod full_disk;
+mod backup;
