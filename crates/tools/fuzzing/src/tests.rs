@@ -1,0 +1,83 @@
+//! The hunt finds what is planted, and a short one finds nothing in the house.
+
+use std::time::Duration;
+
+use crate::hunt::{self, Plan};
+use crate::memory::Counting;
+use crate::targets::{TARGETS, Target};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn plan(milliseconds: u64) -> Plan {
+    Plan { time: Duration::from_millis(milliseconds), seed: 1, data: None }
+}
+
+/// The one thing that went wrong, and the input that shows it.
+fn found(target: &'static Target) -> (String, Vec<u8>) {
+    let report = hunt::run(target, &plan(2_000));
+    assert_eq!(report.failures.len(), 1, "{report:?}");
+    (report.failures[0].what.clone(), report.failures[0].input.clone())
+}
+
+#[test]
+fn a_panic_is_named_once_and_its_input_made_small() {
+    static PANICS: Target = Target::planted("planted", |data| {
+        assert!(!data.contains(&0xff), "met {data:?}");
+        0
+    });
+    let (what, input) = found(&PANICS);
+    assert!(what.starts_with("panic at ") && what.contains("tests.rs"), "{what}");
+    assert_eq!(input, [0xff]);
+}
+
+#[test]
+fn a_panic_that_another_thread_swallows_is_named_too() {
+    static SWALLOWS: Target = Target::planted("planted", |data| {
+        let has = data.contains(&0);
+        let _ = std::thread::spawn(move || assert!(!has)).join();
+        0
+    });
+    assert_eq!(found(&SWALLOWS).1, [0]);
+}
+
+#[test]
+fn memory_beyond_the_limit_is_a_failure() {
+    static HOARDS: Target = Target::planted("planted", |data| {
+        let most = if data.is_empty() { hunt::BYTES_MAX + 1 } else { 16 };
+        std::hint::black_box(Vec::<u8>::with_capacity(most));
+        0
+    });
+    assert_eq!(found(&HOARDS), ("takes more than 256 MiB of memory".to_owned(), Vec::new()));
+}
+
+#[test]
+fn an_input_that_never_ends_is_named() {
+    static HANGS: Target = Target::planted("planted", |data| {
+        while data == b"plain" {
+            std::thread::park();
+        }
+        0
+    });
+    assert_eq!(found(&HANGS), ("takes more than 5 s".to_owned(), b"plain".to_vec()));
+}
+
+#[test]
+fn the_same_seed_makes_the_same_inputs() {
+    use crate::corpus::Corpus;
+    let made = |seed| {
+        let (corpus, mut chance) = (Corpus::new(vec![b"100,NEM12".to_vec()]), host::Seeded::new(seed));
+        (0..500).map(|number| corpus.next(number, &mut chance, &["200,"])).collect::<Vec<_>>()
+    };
+    assert_eq!(made(1), made(1));
+    assert_ne!(made(1), made(2));
+}
+
+#[test]
+fn hostile_input_finds_nothing_in_a_short_hunt() {
+    for target in TARGETS {
+        let report = hunt::run(target, &plan(1_000));
+        let listed: Vec<_> = report.failures.iter().map(|f| (&f.what, String::from_utf8_lossy(&f.input))).collect();
+        assert!(listed.is_empty(), "{}: {listed:#?}", target.name);
+    }
+}

@@ -1,0 +1,6 @@
+//! See `detect` in `crates/tools/fuzzing/src/parsers.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    fuzzing::parsers::detect(data);
+});

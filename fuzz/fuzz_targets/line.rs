@@ -1,0 +1,6 @@
+//! See `line` in `crates/tools/fuzzing/src/parsers.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    fuzzing::parsers::line(data);
+});
