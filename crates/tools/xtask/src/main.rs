@@ -1,24 +1,33 @@
-//! What keeps the house in order: `cargo xtask tidy` and `cargo xtask ci`.
+//! What keeps the house in order: `cargo xtask tidy`, `cargo xtask ci` and the tools.
 //!
 //! Promise: what the style and the law of the listing ask, and a machine can
 //! see, is checked here by plain reading of text; the same check is a test, so
 //! `cargo test --workspace` fails when the house is untidy.
 //!
-//! Read: `tidy.rs` (the rules and how they are run), `ci.rs`.
+//! Read: `tidy.rs` (the rules and how they are run), `ci.rs`, `tools.rs`.
 
 mod tidy;
 mod ci;
+mod tools;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask <command>
 
   tidy   check the rules of the house that a machine can see; exit 1 if one is broken
-  ci     formatting, lints, tests, in this order, with their durations";
+  ci     formatting, lints, tests, in this order, with their durations
+
+  fuzz   --seconds N [--target T] [--seed S]: hostile input for every reader of bytes
+  trials --minutes N --seed S: power losses, flipped bytes and kills
+  bench  SCENARIO: load for a server of its own: hdm, lake or crowd, with their options";
 
 fn main() -> ExitCode {
-    let argument = std::env::args().nth(1);
-    let outcome = match argument.as_deref() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let name = arguments.first().map(String::as_str);
+    if let Some(tool) = tools::TOOLS.iter().find(|tool| Some(tool.name) == name) {
+        return ended(tools::run(tool, &arguments[1..]));
+    }
+    ended(match name {
         Some("tidy") => tidy::print(),
         Some("ci") => ci::run(),
         Some("help" | "--help" | "-h") => {
@@ -29,7 +38,10 @@ fn main() -> ExitCode {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
         }
-    };
+    })
+}
+
+fn ended(outcome: anyhow::Result<bool>) -> ExitCode {
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

@@ -19,6 +19,7 @@ mod papers;
 use std::fmt;
 
 use house::House;
+pub use house::root;
 
 /// One broken rule at one place.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,7 +56,7 @@ fn check(house: &House) -> Vec<Finding> {
 
 /// Prints what is broken; true if nothing is.
 pub fn print() -> anyhow::Result<bool> {
-    let house = House::read(&house::root()?)?;
+    let house = House::read(&root()?)?;
     for long in lengths::worth_splitting(&house) {
         println!("info: {long}");
     }
@@ -81,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_house_is_tidy() {
-        let house = House::read(&house::root().expect("tests run inside the house")).expect("the house is readable");
+        let house = House::read(&root().expect("tests run inside the house")).expect("the house is readable");
         let findings = check(&house);
         let listed: Vec<String> = findings.iter().map(Finding::to_string).collect();
         assert!(listed.is_empty(), "{} to mend:\n{}", listed.len(), listed.join("\n"));

@@ -1,0 +1,108 @@
+//! The tools beside the server, built for release and run with one command.
+//!
+//! Promise: a tool runs with the server it was built with; what it prints is its own, and
+//! a last line says how it ended and how long it took.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::Context;
+
+/// A command of xtask, and the tool behind it.
+pub struct Tool {
+    /// As typed.
+    pub name: &'static str,
+    binary: &'static str,
+    /// What the arguments of a person become.
+    arguments: fn(&[String]) -> anyhow::Result<Vec<Vec<String>>>,
+}
+
+pub const TOOLS: [Tool; 3] = [
+    Tool { name: "fuzz", binary: "fuzzing", arguments: |given| Ok(vec![given.to_vec()]) },
+    Tool { name: "trials", binary: "trials", arguments: trials },
+    Tool { name: "bench", binary: "loadgen", arguments: bench },
+];
+
+/// Runs the tool as often as its arguments ask; true if it ended well each time.
+pub fn run(tool: &Tool, given: &[String]) -> anyhow::Result<bool> {
+    let asked = (tool.arguments)(given)?;
+    let root = crate::tidy::root()?;
+    build(tool)?;
+    let built = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let binary = built.join("release").join(tool.binary);
+    let mut ended = Vec::new();
+    for arguments in asked {
+        let begun = Instant::now();
+        let status = Command::new(&binary).args(&arguments).current_dir(&root).status();
+        let status = status.with_context(|| format!("{} does not start", binary.display()))?;
+        ended.push((arguments, begun.elapsed().as_secs_f64(), status.success()));
+    }
+    println!("\n{:<60} {:>9}  ended", tool.name, "seconds");
+    for (arguments, seconds, well) in &ended {
+        println!("{:<60} {seconds:>9.1}  {}", arguments.join(" "), if *well { "well" } else { "with failures" });
+    }
+    Ok(ended.iter().all(|(_, _, well)| *well))
+}
+
+/// Within the workspace's one set of features: another set would build the base again.
+fn build(tool: &Tool) -> anyhow::Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments = ["build", "--release", "--workspace", "--bin", "meterhouse", "--bin", tool.binary];
+    let status = Command::new(cargo).args(arguments).status().context("cargo did not start")?;
+    anyhow::ensure!(status.success(), "{} cannot be built", tool.binary);
+    Ok(())
+}
+
+/// `--minutes N` is processor time under random kills; power losses and flipped bytes are
+/// tried once each before, in their short form where it is a few minutes.
+fn trials(given: &[String]) -> anyhow::Result<Vec<Vec<String>>> {
+    let (mut minutes, mut seed) = (10.0, 1);
+    let mut rest = given.iter();
+    while let Some(name) = rest.next() {
+        let value = rest.next().with_context(|| format!("{name} needs a value"))?;
+        match name.as_str() {
+            "--minutes" => minutes = value.parse::<f64>().with_context(|| format!("--minutes {value}"))?,
+            "--seed" => seed = value.parse::<u64>().with_context(|| format!("--seed {value}"))?,
+            other => anyhow::bail!("{other} is none of --minutes and --seed"),
+        }
+    }
+    let short = if minutes < 60.0 { " --short" } else { "" };
+    let lines = [
+        format!("--seed {seed}{short} simulated"),
+        format!("--seed {seed}{short} flips"),
+        format!("--seed {seed}{short} killing --cpu-minutes {minutes}"),
+    ];
+    Ok(lines.iter().map(|line| line.split(' ').map(str::to_owned).collect()).collect())
+}
+
+fn bench(given: &[String]) -> anyhow::Result<Vec<Vec<String>>> {
+    anyhow::ensure!(!given.is_empty(), "which scenario: hdm, lake or crowd");
+    Ok(vec![given.to_vec()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(given: &str) -> Vec<String> {
+        let given: Vec<String> = given.split_whitespace().map(str::to_owned).collect();
+        trials(&given).expect("good arguments").iter().map(|line| line.join(" ")).collect()
+    }
+
+    #[test]
+    fn minutes_and_seed_reach_every_trial() {
+        let short =
+            ["--seed 7 --short simulated", "--seed 7 --short flips", "--seed 7 --short killing --cpu-minutes 2"];
+        assert_eq!(lines("--minutes 2 --seed 7"), short);
+        let long = ["--seed 1 simulated", "--seed 1 flips", "--seed 1 killing --cpu-minutes 120"];
+        assert_eq!(lines("--minutes 120"), long);
+    }
+
+    #[test]
+    fn a_word_nobody_knows_stops_before_a_build() {
+        assert!(trials(&["--hours".to_owned(), "2".to_owned()]).is_err());
+        assert!(trials(&["--minutes".to_owned()]).is_err());
+        assert!(bench(&[]).is_err());
+    }
+}
