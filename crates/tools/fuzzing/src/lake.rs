@@ -51,6 +51,7 @@ pub(crate) async fn filled() -> Arc<Snapshot> {
         lessor: Box::new(FromOne),
         formats: process::built_in_formats(),
         disk,
+        entropy: Arc::new(SeededEntropy::new(1)),
         clock,
         progress,
         at_hand: process::AtHand::default(),
