@@ -24,6 +24,8 @@ pub const BYTES_MAX: usize = 256 << 20;
 /// After so many different failures a target is left: the next ones wait for a mend.
 pub const FAILURES_MAX: usize = 8;
 
+/// An input that takes this much is not waited for: the machine might have no more.
+const BYTES_MAX_AT_ALL: usize = 4 * BYTES_MAX;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// How long, and from which chance.
@@ -96,13 +98,14 @@ fn watch(found: &Mutex<Found>, ended: &Receiver<()>) {
         let Some(tried) = &found.tried else { continue };
         let what = if tried.begun.elapsed().as_secs() >= SECONDS_MAX {
             format!("takes more than {SECONDS_MAX} s")
-        } else if grown(tried.held) > BYTES_MAX {
+        } else if grown(tried.held) > BYTES_MAX_AT_ALL {
             too_much()
         } else {
             continue;
         };
         let input = tried.input.clone();
         found.failures.push(Failure { what, input });
+        found.is_left = true;
         return;
     }
 }
@@ -114,6 +117,8 @@ struct Found {
     bytes: usize,
     failures: Vec<Failure>,
     tried: Option<Tried>,
+    /// The watch has given up: should the input end after all, the hunt does too.
+    is_left: bool,
 }
 
 struct Tried {
@@ -136,7 +141,11 @@ impl Hunter {
         while self.corpus.is_seed(number) || Instant::now() < until {
             let input = self.corpus.next(number, &mut self.chance, self.target.words);
             number += 1;
-            match self.fails(&input) {
+            let failed = self.fails(&input);
+            if lock(&self.found).is_left {
+                break;
+            }
+            match failed {
                 Ok(met) => self.corpus.learn(input, met, &mut self.chance),
                 Err(what) if self.is_known(&what) => {}
                 Err(what) => self.keep(what, &input),
