@@ -9,7 +9,8 @@
 //! tables), `rows.rs` (rows and columns), `delta/` (files and commits on a
 //! disk), `read.rs` (one file), `prune.rs` (what need not be read), `lookup.rs`
 //! (rows of keys), `latest.rs` (in memory), `waiting.rs` (rows to be written),
-//! `sink.rs`, `encode.rs` and `write.rs` (one file), `scan.rs` and `part.rs`,
+//! `sink.rs`, `encode.rs` and `write.rs` (one file), `months.rs` (a round's
+//! files), `scan.rs` and `part.rs`,
 //! `versions.rs` (which version stands), `standing.rs` (corrections applied),
 //! `snapshot.rs`, `lake.rs` (all of it), `fold.rs`, `compact.rs`, `vacuum.rs`,
 //! `scrub.rs`, `stored.rs` (what to copy), `outside.rs` (other engines).

@@ -6,13 +6,15 @@
 //! before a byte of a body is read.
 //!
 //! Read: `limits.rs`, `error.rs` (what can go wrong), `problem.rs` (how it is
-//! told), `identify.rs` (who asks), `admission.rs` (how much at once),
-//! `gather.rs` (a body in memory), `body.rs` (bytes off the wire), `expand.rs`, `receipt.rs` (what is refused in
-//! a body taken in), `form.rs` (what it is written in), `metrics.rs`, `seldom.rs`, `intake.rs`
-//! (into the journal), `whole.rs` (all of this in order, for a body that is held
-//! whole), `readings.rs`, `influx.rs` (as clients of InfluxDB send), `base64.rs`,
-//! `files.rs` and `uploads.rs` (the requests), `inbox.rs` (files of a folder), `refusals.rs`, `api.rs` (as they are described), `http.rs` (routes and connections), `http/tls.rs`, `http/stall.rs`,
-//! `http/turned_away.rs` (connections beyond the limit).
+//! told), `identify.rs` (who asks), `admission.rs` (how much at once), `gather.rs`
+//! (a body in memory), `body.rs` (bytes off the wire), `expand.rs`, `receipt.rs`
+//! (what is refused in a body taken in), `form.rs` (what it is written in),
+//! `metrics.rs`, `seldom.rs` (lines in the log), `intake.rs` (into the journal),
+//! `whole.rs` (all of this in order, for a body that is held whole), `readings.rs`,
+//! `influx.rs` (as clients of InfluxDB send), `base64.rs`, `files.rs` and
+//! `uploads.rs` (the requests), `inbox.rs` (files of a folder), `refusals.rs` and
+//! `api.rs` (as they are described), `http.rs` (routes and connections),
+//! `http/tls.rs`, `http/stall.rs`, `http/turned_away.rs` (connections beyond the limit).
 
 mod limits;
 mod error;

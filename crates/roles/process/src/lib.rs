@@ -5,10 +5,10 @@
 //! what is not understood is kept with its place and reason.
 //!
 //! Read: `role.rs` (the loop), `stages.rs` (journal → chunks), `at_hand.rs`,
-//! `intake.rs`, `understand.rs`, `chunk.rs`, `names.rs`, `spelled.rs`,
-//! `messages.rs`, `judge.rs`, `live.rs`,
-//! `overlaps.rs`, `coverage.rs`, `round.rs`, `batches.rs`, `restore.rs`, `checkpoint.rs`,
-//! `maintain.rs`, `until.rs`.
+//! `intake.rs`, `input.rs`, `understand.rs`, `chunk.rs`, `names.rs`, `spelled.rs`,
+//! `files.rs` and `messages.rs` (what came before), `judge.rs`, `live.rs`,
+//! `overlaps.rs`, `coverage.rs`, `round.rs`, `batches.rs`, `restore.rs`,
+//! `checkpoint.rs`, `maintain.rs`, `until.rs`.
 
 mod error;
 mod until;
@@ -16,11 +16,13 @@ mod at_hand;
 mod chunk;
 mod names;
 mod spelled;
+mod files;
 mod messages;
 mod coverage;
 mod overlaps;
 mod judge;
 mod live;
+mod input;
 mod understand;
 mod batches;
 mod round;

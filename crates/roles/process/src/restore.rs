@@ -15,10 +15,11 @@ use crate::Error;
 use crate::checkpoint::{self, Channels, Checkpoint};
 use crate::chunk::{NewChannel, NewDevice, Source};
 use crate::coverage::Coverage;
+use crate::files::{File, FilesSeen};
 use crate::judge::standing;
 use crate::messages::MessagesSeen;
 use crate::names::{Lessor, Names};
-use crate::understand::{File, FilesSeen, Formats, Understander};
+use crate::understand::{Formats, Understander};
 
 pub struct Restored {
     pub understander: Understander,

@@ -14,7 +14,8 @@ use tokio::task::JoinHandle;
 
 use crate::at_hand::AtHand;
 use crate::chunk::{CHUNK_ITEMS, Chunk, Source};
-use crate::understand::{Chunks, Input, Understander};
+use crate::input::Input;
+use crate::understand::{Chunks, Understander};
 use crate::{Error, Until};
 
 /// Bytes of records read at a time.

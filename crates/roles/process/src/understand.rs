@@ -3,14 +3,11 @@
 //! Promise: the same record always gives the same chunks; whatever is in it
 //! that is not understood comes out as a refusal, with its place.
 
-use bytes::Bytes;
 use meter::{
     ChannelId, DeviceId, Event, Flags, Identity, Kind, Message, Months, Place, Reading, Refusal, Row, RowKey, Runs,
-    Sequence, Sink, TenantId, same_word,
+    Sink, TenantId, same_word,
 };
 use parse::{Format, Limits};
-use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 use std::io::BufRead;
 use store::SharedWords;
 
@@ -18,6 +15,8 @@ use crate::Error;
 use crate::chunk::{
     CHUNK_ITEMS, CHUNK_MONTHS_MAX, CHUNK_REFUSED_MAX, Chunk, EVENT_TEXT_BYTES_MAX, KeptEvent, KeptRefusal, Source,
 };
+use crate::files::{File, FilesSeen};
+use crate::input::Input;
 use crate::messages::MessagesSeen;
 use crate::names::{Names, PointPlace};
 use crate::spelled::Spelled;
@@ -31,72 +30,11 @@ pub fn built_in_formats() -> Formats {
     Box::new(|_, name| Ok(Format::from_name(name)))
 }
 
-/// A file: its bytes, and how they are read. Bytes that were read by another profile
-/// are another file, for they say something else now.
-#[derive(Clone, Copy, Debug)]
-pub struct File<'a> {
-    pub tenant: TenantId,
-    pub sha256: &'a [u8; 32],
-    /// With its version and options.
-    pub format: &'a str,
-    /// Empty where the name says nothing that stands in the readings.
-    pub name: &'a str,
-}
-
-/// Files seen before, with the sequence they came in with.
-#[derive(Debug, Default)]
-pub struct FilesSeen {
-    files: HashMap<(TenantId, [u8; 16]), Sequence>,
-}
-
-impl FilesSeen {
-    /// The first sequence of the same file, if it came before `sequence`.
-    pub fn earlier(&self, file: &File<'_>, sequence: Sequence) -> Option<Sequence> {
-        self.files.get(&file.key()).copied().filter(|first| *first < sequence)
-    }
-
-    pub fn insert(&mut self, file: &File<'_>, sequence: Sequence) {
-        let first = self.files.entry(file.key()).or_insert(sequence);
-        *first = sequence.min(*first);
-    }
-}
-
-impl File<'_> {
-    /// Half a hash tells files apart: 2^64 files before two are expected to meet.
-    fn key(&self) -> (TenantId, [u8; 16]) {
-        let mut hash = Sha256::new_with_prefix(self.sha256);
-        hash.update((self.format.len() as u64).to_le_bytes());
-        hash.update(self.format);
-        hash.update(self.name);
-        let mut half = [0; 16];
-        half.copy_from_slice(&hash.finalize()[..16]);
-        (self.tenant, half)
-    }
-}
-
 /// Why a record is in no format that can be read.
 struct Unread {
     code: &'static str,
     reason: String,
     excerpt: Vec<u8>,
-}
-
-/// A record's bytes.
-pub enum Input<R> {
-    /// In memory.
-    Held(Bytes),
-    /// As they come off the disk.
-    Streamed(R),
-}
-
-impl<R: BufRead> Input<R> {
-    /// Its beginning.
-    fn head(&mut self) -> std::io::Result<&[u8]> {
-        match self {
-            Input::Held(bytes) => Ok(bytes),
-            Input::Streamed(input) => input.fill_buf(),
-        }
-    }
 }
 
 /// Where finished chunks go; an error there ends the record.
@@ -430,7 +368,8 @@ fn cut(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use meter::Timestamp;
+    use bytes::Bytes;
+    use meter::{Sequence, Timestamp};
 
     struct NoBlocks;
 
