@@ -22,7 +22,8 @@ pub struct Fleet {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Make {
     Town,
-    Plugs,
+    /// So many of them.
+    Plugs(u32),
 }
 
 impl Fleet {
@@ -35,6 +36,9 @@ impl Fleet {
     /// Every home sends once a minute.
     pub const HDM_STEP: Span = Span::from_minutes(1);
 
+    /// As many plugs as a home can have: 30 registers with those of its meter.
+    pub const PLUGS_MAX: u32 = 27;
+
     /// A town: electricity counter, interval, voltage and power; for some gas and water.
     pub fn new(seed: u64, homes: u32) -> Fleet {
         Fleet { dice: Dice::new(seed), homes, make: Make::Town }
@@ -43,7 +47,13 @@ impl Fleet {
     /// Homes as in `hdm`: counter, voltage, frequency and eight plugs.
     /// `hdm(seed, Fleet::HDM_HOMES).messages(HDM_FROM, HDM_TO, HDM_STEP)` is the set.
     pub fn hdm(seed: u64, homes: u32) -> Fleet {
-        Fleet { make: Make::Plugs, ..Fleet::new(seed, homes) }
+        Fleet::plugs(seed, homes, 8)
+    }
+
+    /// Homes with a counter, voltage, frequency and so many switched plugs, at most
+    /// [`Fleet::PLUGS_MAX`]: more are not there.
+    pub fn plugs(seed: u64, homes: u32, plugs: u32) -> Fleet {
+        Fleet { make: Make::Plugs(plugs.min(Fleet::PLUGS_MAX)), ..Fleet::new(seed, homes) }
     }
 
     /// How many homes there are, numbered from 0.
@@ -65,7 +75,7 @@ impl Fleet {
     pub fn streams(&self, step: Span) -> Arc<[Stream<'static>]> {
         match self.make {
             Make::Town => town::streams(step),
-            Make::Plugs => plugs::streams(),
+            Make::Plugs(plugs) => plugs::streams(plugs),
         }
     }
 
@@ -93,8 +103,8 @@ impl Fleet {
     /// A home's use of one thing, to put a [`Meter`] on.
     pub fn supply(&self, home: u32, used: Use) -> Option<Supply> {
         match self.make {
-            Make::Plugs if used != Use::Electricity => None,
-            Make::Town | Make::Plugs => town::supply(self.dice.of(u64::from(home)), used),
+            Make::Plugs(_) if used != Use::Electricity => None,
+            Make::Town | Make::Plugs(_) => town::supply(self.dice.of(u64::from(home)), used),
         }
     }
 
@@ -102,7 +112,7 @@ impl Fleet {
         let dice = self.dice.of(u64::from(home));
         match self.make {
             Make::Town => Home::Town(Box::new(town::Home::new(dice))),
-            Make::Plugs => Home::Plugs(Box::new(plugs::Home::new(dice))),
+            Make::Plugs(plugs) => Home::Plugs(Box::new(plugs::Home::new(dice, plugs))),
         }
     }
 }

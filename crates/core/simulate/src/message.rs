@@ -6,7 +6,7 @@ use meter::{Span, Timestamp};
 use parse::protobuf::{Container, Measurement, Stream, Value, Writer};
 
 /// More than any kind of home has registers.
-pub(crate) const SAMPLES_MAX: usize = 12;
+pub(crate) const SAMPLES_MAX: usize = 30;
 
 /// One number of a message, and which of the fleet's streams it belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! A home with a meter and eight switched plugs: the data set `hdm`.
+//! A home with a meter and switched plugs, eight of them in the data set `hdm`.
 
 use std::sync::Arc;
 
@@ -14,37 +14,37 @@ const COUNTER: u32 = 0;
 const VOLTAGE: u32 = 1;
 const FREQUENCY: u32 = 2;
 const FIRST_PLUG: u32 = 3;
-const PLUGS: u32 = 8;
 
-pub(crate) fn streams() -> Arc<[Stream<'static>]> {
+/// The registers of all the plugs that a home can have.
+const REGISTERS: [&str; 27] = [
+    "plug-1", "plug-2", "plug-3", "plug-4", "plug-5", "plug-6", "plug-7", "plug-8", "plug-9", "plug-10", "plug-11",
+    "plug-12", "plug-13", "plug-14", "plug-15", "plug-16", "plug-17", "plug-18", "plug-19", "plug-20", "plug-21",
+    "plug-22", "plug-23", "plug-24", "plug-25", "plug-26", "plug-27",
+];
+
+pub(crate) fn streams(plugs: u32) -> Arc<[Stream<'static>]> {
     let spot = Stream { kind: Some(Kind::Spot), commodity: Commodity::Electricity, ..Stream::default() };
     let plug = |register| Stream { register, unit: "W", scale: 1, flow: Flow::Delivered, ..spot };
     let counter = Stream { kind: Some(Kind::Register), flow: Flow::Delivered, unit: "kWh", scale: 3, ..spot };
-    Arc::new([
+    let meter = [
         Stream { register: "1-0:1.8.0", ..counter },
         Stream { register: "1-0:32.7.0", unit: "V", scale: 1, phase: Phase::L1, ..spot },
         Stream { register: "1-0:14.7.0", unit: "Hz", scale: 2, ..spot },
-        plug("plug-1"),
-        plug("plug-2"),
-        plug("plug-3"),
-        plug("plug-4"),
-        plug("plug-5"),
-        plug("plug-6"),
-        plug("plug-7"),
-        plug("plug-8"),
-    ])
+    ];
+    meter.into_iter().chain(REGISTERS.into_iter().take(plugs as usize).map(plug)).collect()
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Home {
     dice: Dice,
+    plugs: u32,
     electricity: Meter,
 }
 
 impl Home {
-    pub(crate) fn new(dice: Dice) -> Home {
+    pub(crate) fn new(dice: Dice, plugs: u32) -> Home {
         let electricity = supply(dice, Use::Electricity).expect("every home has electricity");
-        Home { dice, electricity: Meter::new(electricity) }
+        Home { dice, plugs, electricity: Meter::new(electricity) }
     }
 
     pub(crate) fn samples(&mut self, message: &mut Message) {
@@ -53,7 +53,7 @@ impl Home {
         message.push(COUNTER, Span::ZERO, read);
         message.push(VOLTAGE, Span::ZERO, voltage(self.dice, at, self.electricity.in_minute(at) * 60));
         message.push(FREQUENCY, Span::ZERO, frequency(self.dice, at));
-        for plug in 0..PLUGS {
+        for plug in 0..self.plugs {
             message.push(FIRST_PLUG + plug, Span::ZERO, power(self.dice.of(30 + u64::from(plug)), at));
         }
     }

@@ -4,7 +4,7 @@ use anyhow::{Context, ensure};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-use crate::fleet::{Sent, hash};
+use crate::sent::{Sent, hash};
 use crate::server::Server;
 
 /// As [`Sent::note`] writes a reading.

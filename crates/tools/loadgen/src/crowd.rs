@@ -21,10 +21,14 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use bytes::Bytes;
+use meter::Span;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
+use simulate::Fleet;
 
 use self::file::Plan;
+use crate::plugs::Plugs;
 use crate::server::{Server, Tested};
 
 /// Descriptors of this tool beside those of the crowd.
@@ -66,7 +70,10 @@ pub async fn crowd(asked: Crowd) -> anyhow::Result<()> {
     let own = tempfile::tempdir()?;
     let dir = asked.dir.clone().unwrap_or_else(|| own.path().join("data"));
     let plan = Plan::of(asked.seed, asked.file_bytes);
-    let fleet = crate::fleet::encode(asked.seed, HOMES, (asked.rate * asked.seconds).div_ceil(HOMES), asked.batch);
+    let steps = (asked.rate * asked.seconds).div_ceil(HOMES);
+    let posts = Plugs { fleet: Fleet::hdm(asked.seed, HOMES), step: Span::from_minutes(1), steps };
+    let bodies: Vec<Bytes> = posts.bodies(0..steps, asked.batch).map(|body| body.bytes).collect();
+    let sent = posts.sent();
     let server = Server::start(&asked.tested, &dir)?;
     let begun = Instant::now();
     let until = tokio::time::Instant::now() + Duration::from_secs(u64::from(asked.seconds));
@@ -74,14 +81,14 @@ pub async fn crowd(asked: Crowd) -> anyhow::Result<()> {
     let (file, slow, ordinary) = tokio::try_join!(
         file::send(&server, &plan),
         slow::press(&server, asked.uploads, until),
-        ordinary::send(&server, &fleet.bodies, interval),
+        ordinary::send(&server, &bodies, interval),
     )?;
     let (acknowledged, pressed_s) = (server.cost()?, begun.elapsed().as_secs_f64());
     eprintln!("acknowledged after {pressed_s:.0} s; waiting until it is in order");
     let last = file.sequence.max(slow.last).max(ordinary.last);
     server.settled(last).await?;
     let settled = server.cost()?;
-    let found = found::compare(&server, &plan, file.sequence, &slow, &fleet.sent).await?;
+    let found = found::compare(&server, &plan, file.sequence, &slow, &sent).await?;
     let peak_bytes = server.cost()?.peak_bytes;
     let checks = json!({
         "peak within the limit": peak_bytes <= asked.memory_max,
@@ -93,7 +100,7 @@ pub async fn crowd(asked: Crowd) -> anyhow::Result<()> {
     let report = json!({
         "file": { "bytes": plan.bytes, "readings": plan.total.count, "seconds": file.seconds, "refused": file.refused },
         "uploads": { "clients": asked.uploads, "answers": slow.answers, "acknowledged": slow.kept.len() },
-        "posts": ordinary.told(fleet.sent.measurements),
+        "posts": ordinary.told(sent.measurements),
         "memory": {
             "peak_bytes": peak_bytes, "peak_bytes_acknowledged": acknowledged.peak_bytes,
             "held_bytes_settled": settled.held_bytes, "limit_bytes": asked.memory_max,

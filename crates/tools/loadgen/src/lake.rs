@@ -1,11 +1,9 @@
 //! `loadgen lake`: a lake of 100 M readings, made through the public door, and
 //! what it costs to ask it and to start on it.
 //!
-//! Read: `lake/shape.rs` (what lies in it), `lake/fill.rs` (how it comes there),
-//! `lake/measure.rs` (questions), `lake/restarts.rs`,
-//! `lake/told.rs` (the table for people).
+//! Read: `lake/fill.rs` (how it comes there), `lake/measure.rs` (questions),
+//! `lake/restarts.rs`, `lake/told.rs` (the table for people).
 
-mod shape;
 mod fill;
 mod measure;
 mod restarts;
@@ -17,8 +15,8 @@ use anyhow::{Context, ensure};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-pub use self::shape::{Shape, Total};
 use crate::server::{Server, Tested};
+use crate::shape::Shape;
 
 /// The two rectangles of 100 M readings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

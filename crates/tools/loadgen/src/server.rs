@@ -3,11 +3,13 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 
 use crate::line::Line;
+
+const READY_WITHIN: Duration = Duration::from_secs(600);
 
 /// What is measured, and how it is set.
 #[derive(clap::Args)]
@@ -15,18 +17,23 @@ pub struct Tested {
     /// The binary to measure
     #[arg(long, default_value = "target/release/meterhouse")]
     binary: PathBuf,
-    /// Settings of the server
+    /// Settings of the server; by default its own, but that the comparison may read everything
     #[arg(long)]
     config: Option<PathBuf>,
 }
 
-/// What the server used up since its start.
+/// All of a scenario is read back in one answer.
+const SETTINGS: &str = "[query]\nrows_max = 1_000_000_000_000\ntime_max_ms = 7_200_000\n";
+
+/// What a process used up since its start.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
     pub cpu_s: f64,
     pub peak_bytes: u64,
     /// Held now, without the pages of files it has mapped or read.
     pub held_bytes: u64,
+    /// Given to the disk.
+    pub written_bytes: u64,
 }
 
 pub struct Server {
@@ -36,9 +43,30 @@ pub struct Server {
     pub token: String,
 }
 
+impl Cost {
+    pub fn of(process: u32) -> anyhow::Result<Cost> {
+        let told = |name: &str| std::fs::read_to_string(format!("/proc/{process}/{name}"));
+        let stat = told("stat")?;
+        // Behind the name, which may hold anything: fields 14 and 15 of proc(5).
+        let (_, fields) = stat.rsplit_once(") ").context("a process's state")?;
+        let ticks: u64 = fields.split(' ').skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+        let (status, io) = (told("status")?, told("io")?);
+        let number = |text: &str, name: &str| -> anyhow::Result<u64> {
+            let said = text.lines().find_map(|line| line.strip_prefix(name)).with_context(|| name.to_owned())?;
+            Ok(said.trim().trim_end_matches(" kB").parse()?)
+        };
+        Ok(Cost {
+            cpu_s: ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
+            peak_bytes: number(&status, "VmHWM:")? << 10,
+            held_bytes: number(&status, "RssAnon:")? << 10,
+            written_bytes: number(&io, "write_bytes:")?,
+        })
+    }
+}
+
 impl Server {
     pub fn start(tested: &Tested, dir: &Path) -> anyhow::Result<Server> {
-        let made = tested.command(dir).args(["token", "create", "--scopes", "read,write"]).output();
+        let made = tested.command(dir)?.args(["token", "create", "--scopes", "read,write"]).output();
         let made = made.with_context(|| format!("{}: build it first", tested.binary.display()))?;
         ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         Server::start_with(tested, dir, String::from_utf8(made.stdout)?.trim().to_owned())
@@ -47,7 +75,7 @@ impl Server {
     /// The same with a token that was made before.
     pub fn start_with(tested: &Tested, dir: &Path, token: String) -> anyhow::Result<Server> {
         let mut child = tested
-            .command(dir)
+            .command(dir)?
             .args(["serve", "--listen", "127.0.0.1:0"])
             .env("RUST_LOG", "info")
             .stderr(Stdio::piped())
@@ -66,17 +94,17 @@ impl Server {
     }
 
     pub fn cost(&self) -> anyhow::Result<Cost> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // Behind the name, which may hold anything: fields 14 and 15 of proc(5).
-        let (_, fields) = stat.rsplit_once(") ").context("a process's state")?;
-        let ticks: u64 = fields.split(' ').skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let bytes = |name: &str| -> anyhow::Result<u64> {
-            let said = status.lines().find_map(|line| line.strip_prefix(name)).context("a figure of memory")?;
-            Ok(said.trim().trim_end_matches(" kB").parse::<u64>()? << 10)
-        };
-        let cpu_s = ticks as f64 / rustix::param::clock_ticks_per_second() as f64;
-        Ok(Cost { cpu_s, peak_bytes: bytes("VmHWM:")?, held_bytes: bytes("RssAnon:")? })
+        Cost::of(self.child.id())
+    }
+
+    /// Returns once it answers questions.
+    pub async fn ready(&self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while let Err(error) = Line::ask(&self.address, &self.token, "/readyz").await {
+            ensure!(begun.elapsed() < READY_WITHIN, "not ready after {READY_WITHIN:?}: {error}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
     }
 
     /// Returns once everything up to `last` is applied, nothing waits to be committed and nothing is merged any more.
@@ -147,13 +175,19 @@ impl Drop for Server {
 }
 
 impl Tested {
-    fn command(&self, dir: &Path) -> Command {
+    fn command(&self, dir: &Path) -> anyhow::Result<Command> {
         let mut command = Command::new(&self.binary);
         command.arg("--data-dir").arg(dir);
-        if let Some(config) = &self.config {
-            command.arg("--config").arg(config);
-        }
-        command
+        let config = match &self.config {
+            Some(config) => config.clone(),
+            None => {
+                let config = dir.with_extension("toml");
+                std::fs::write(&config, SETTINGS).with_context(|| config.display().to_string())?;
+                config
+            }
+        };
+        command.arg("--config").arg(config);
+        Ok(command)
     }
 }
 

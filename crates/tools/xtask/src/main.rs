@@ -19,7 +19,7 @@ const USAGE: &str = "usage: cargo xtask <command>
 
   fuzz   --seconds N [--target T] [--seed S]: hostile input for every reader of bytes
   trials --minutes N --seed S: power losses, flipped bytes and kills
-  bench  SCENARIO: load for a server of its own: hdm, lake or crowd, with their options";
+  bench  SCENARIO: load for a server of its own: one of benches/scenarios, lake or crowd";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -77,8 +77,10 @@ fn trials(given: &[String]) -> anyhow::Result<Vec<Vec<String>>> {
 }
 
 fn bench(given: &[String]) -> anyhow::Result<Vec<Vec<String>>> {
-    anyhow::ensure!(!given.is_empty(), "which scenario: hdm, lake or crowd");
-    Ok(vec![given.to_vec()])
+    let scenario = given.first().context("which scenario: one of benches/scenarios, lake or crowd")?;
+    let own = ["lake", "crowd"].contains(&scenario.as_str());
+    let run = (!own).then(|| "run".to_owned());
+    Ok(vec![run.into_iter().chain(given.iter().cloned()).collect()])
 }
 
 #[cfg(test)]
@@ -104,5 +106,15 @@ mod tests {
         assert!(trials(&["--hours".to_owned(), "2".to_owned()]).is_err());
         assert!(trials(&["--minutes".to_owned()]).is_err());
         assert!(bench(&[]).is_err());
+    }
+
+    #[test]
+    fn a_scenario_is_run_and_the_two_others_are_commands_of_their_own() {
+        let asked = |given: &[&str]| {
+            let given: Vec<String> = given.iter().map(|&word| word.to_owned()).collect();
+            bench(&given).expect("good arguments")[0].join(" ")
+        };
+        assert_eq!(asked(&["hdm-30", "--set", "steps=1"]), "run hdm-30 --set steps=1");
+        assert_eq!(asked(&["crowd"]), "crowd");
     }
 }

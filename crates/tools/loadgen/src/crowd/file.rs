@@ -12,8 +12,8 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::reply::Reply;
-use crate::lake::{Shape, Total};
 use crate::server::Server;
+use crate::shape::{Shape, Total};
 
 /// Quarter-hours of a year, meter after meter.
 const READINGS: u32 = 35_040;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::file::Plan;
 use super::slow::{self, Pressed};
-use crate::fleet::Sent;
+use crate::sent::Sent;
 use crate::server::Server;
 use crate::{ask, check};
 

@@ -8,9 +8,9 @@ use anyhow::{Context, ensure};
 use meter::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::shape::{Shape, Total};
 use crate::ask::{self, Answer};
 use crate::server::Server;
+use crate::shape::{Shape, Total};
 
 /// May 2024, where the shape has it all, else January 2023.
 const MONTHS: [(&str, &str, Timestamp, Timestamp); 2] = [

@@ -3,14 +3,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::Lake;
-use crate::ask;
 use crate::server::Server;
-
-const LONGEST: Duration = Duration::from_secs(600);
 
 /// Stops it well and starts it again so often, then the same with kill -9; gives
 /// the last one back.
@@ -27,7 +24,7 @@ pub async fn restarts(mut server: Server, asked: &Lake, data: &Path, runs: usize
         }
         let begun = Instant::now();
         server = Server::start_with(&asked.tested, data, token)?;
-        ready(&server, begun).await?;
+        server.ready().await?;
         if turn < runs { &mut starts } else { &mut after_kill }.push(begun.elapsed());
     }
     let cost = server.cost()?;
@@ -40,14 +37,6 @@ pub async fn restarts(mut server: Server, asked: &Lake, data: &Path, runs: usize
         "peak_bytes": cost.peak_bytes,
     });
     Ok((server, told))
-}
-
-async fn ready(server: &Server, begun: Instant) -> anyhow::Result<()> {
-    while let Err(error) = ask::get(server, "/readyz").await {
-        ensure!(begun.elapsed() < LONGEST, "not ready after {LONGEST:?}: {error}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    Ok(())
 }
 
 fn median_s(times: &mut [Duration]) -> anyhow::Result<f64> {
