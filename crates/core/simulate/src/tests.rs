@@ -165,6 +165,27 @@ fn the_benchmark_s_fleet_has_eleven_registers() {
 }
 
 #[test]
+fn the_benchmark_s_bytes_never_change() {
+    // Figures of different days compare only where the same bytes were sent. FNV-1a of two minutes.
+    let hash = |seed, streams| {
+        let fleet = Fleet::hdm(seed, Fleet::HDM_HOMES);
+        let to = Timestamp(Fleet::HDM_FROM.0 + 2 * Fleet::HDM_STEP.0);
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        for message in fleet.messages_of(0..500, Fleet::HDM_FROM, to, Fleet::HDM_STEP) {
+            let mut request = Writer::new();
+            message.declare(&mut request);
+            message.write(&mut request, streams);
+            for byte in request.body() {
+                hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        }
+        hash
+    };
+    let expected = (14_929_563_265_025_703_075, 9_467_736_244_576_441_736);
+    assert_eq!((hash(1, Streams::Shared), hash(7, Streams::Own)), expected);
+}
+
+#[test]
 fn a_home_s_days_as_nem12_sum_to_its_truth() {
     let fleet = Fleet::new(9, 3);
     let text = nem12(&fleet, 0..3, Nem12Days { first: 2_283, count: 31, made_on: 2_320 });
