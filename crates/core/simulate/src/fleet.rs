@@ -9,7 +9,7 @@ use parse::protobuf::Stream;
 use crate::draw::Dice;
 use crate::message::{Message, device, point};
 use crate::supply::{Meter, Supply};
-use crate::{Use, plugs, town};
+use crate::{Use, hub, plugs};
 
 /// A number of homes that a seed describes completely.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +74,7 @@ impl Fleet {
     /// What messages of this step carry, in the order samples refer to.
     pub fn streams(&self, step: Span) -> Arc<[Stream<'static>]> {
         match self.make {
-            Make::Town => town::streams(step),
+            Make::Town => hub::streams(step),
             Make::Plugs(plugs) => plugs::streams(plugs),
         }
     }
@@ -104,14 +104,14 @@ impl Fleet {
     pub fn supply(&self, home: u32, used: Use) -> Option<Supply> {
         match self.make {
             Make::Plugs(_) if used != Use::Electricity => None,
-            Make::Town | Make::Plugs(_) => town::supply(self.dice.of(u64::from(home)), used),
+            Make::Town | Make::Plugs(_) => hub::supply(self.dice.of(u64::from(home)), used),
         }
     }
 
     fn home(&self, home: u32) -> Home {
         let dice = self.dice.of(u64::from(home));
         match self.make {
-            Make::Town => Home::Town(Box::new(town::Home::new(dice))),
+            Make::Town => Home::Town(Box::new(hub::Home::new(dice))),
             Make::Plugs(plugs) => Home::Plugs(Box::new(plugs::Home::new(dice, plugs))),
         }
     }
@@ -119,7 +119,7 @@ impl Fleet {
 
 #[derive(Clone, Debug)]
 enum Home {
-    Town(Box<town::Home>),
+    Town(Box<hub::Home>),
     Plugs(Box<plugs::Home>),
 }
 

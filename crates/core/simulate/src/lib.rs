@@ -6,21 +6,26 @@
 //! exactly what was used between them.
 //!
 //! Read: `draw.rs` (chance), `supply.rs` (what a home uses), `fleet.rs`,
-//! `message.rs` (what its meter sends), `town.rs` and `plugs.rs` (the two kinds
-//! of home), `nem12.rs` (a home's days as a file).
+//! `message.rs` (what its meter sends), `hub.rs` and `plugs.rs` (the two kinds
+//! of home), `nem12.rs` (a home's days as a file); `town.rs` (a whole town).
 
 mod draw;
 mod supply;
 mod message;
-mod town;
+mod hub;
 mod plugs;
 mod fleet;
 mod nem12;
+mod town;
 #[cfg(test)]
 mod tests;
 
 pub use fleet::{Fleet, Messages};
+pub use hub::Use;
 pub use message::{Message, Sample, Streams};
 pub use nem12::{Nem12Days, nem12};
 pub use supply::{INSTALLED, Meter, Supply};
-pub use town::Use;
+pub use town::{
+    BEGIN, Befallen, END, Gauge, HALF_HOUR, Home, Measured, Medium, Mishap, Parcel, Premises, Read, Reader, STREAMS,
+    Slot, Town, Transformer, Weather, declare, point, request,
+};

@@ -6,9 +6,9 @@ use meter::{Commodity, Flow, Kind, Phase, Span, Timestamp};
 use parse::protobuf::Stream;
 
 use crate::draw::Dice;
+use crate::hub::{Use, supply, voltage};
 use crate::message::Message;
 use crate::supply::Meter;
-use crate::town::{Use, supply, voltage};
 
 const COUNTER: u32 = 0;
 const VOLTAGE: u32 = 1;
