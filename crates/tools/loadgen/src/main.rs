@@ -12,10 +12,14 @@
 //! `loadgen crowd` presses a server with one large file and thousands of slow uploads
 //! while an ordinary sender goes on, and fails if memory, that sender or a reading suffers.
 //!
+//! `loadgen peers-data` writes what `benches/peers` feeds to us and to others, and what
+//! each must answer; `loadgen standing` counts the bytes of a lake at rest.
+//!
 //! Read: `sent.rs`, `shape.rs` and `plugs.rs` (what is sent), `source.rs` and `plan.rs`
 //! (by which scenario), `server.rs` (to whom), `line.rs` (over which connections),
 //! `load.rs` (when), `check.rs` (whether it is all there), `disk.rs` (in how many bytes),
-//! `run.rs` and `told.rs`; then `ask.rs` (questions), `lake.rs` and `crowd.rs`.
+//! `run.rs` and `told.rs`; then `ask.rs` (questions), `lake.rs` and `crowd.rs`; and
+//! `peers_data.rs`.
 
 mod sent;
 mod shape;
@@ -32,6 +36,9 @@ mod run;
 mod ask;
 mod lake;
 mod crowd;
+mod peers_data;
+
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
@@ -50,6 +57,10 @@ enum Command {
     Lake(lake::Lake),
     /// A large file and a crowd of slow uploads at once
     Crowd(crowd::Crowd),
+    /// The data of the race against others, in every format, and the truth about it
+    PeersData(peers_data::PeersData),
+    /// What the files of a data directory come to once nothing is kept for earlier readers
+    Standing { dir: PathBuf },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -58,5 +69,10 @@ fn main() -> anyhow::Result<()> {
         Command::Run(asked) => runtime.block_on(run::run(asked)),
         Command::Lake(asked) => runtime.block_on(lake::lake(asked)),
         Command::Crowd(asked) => runtime.block_on(crowd::crowd(asked)),
+        Command::PeersData(asked) => peers_data::peers_data(&asked),
+        Command::Standing { dir } => {
+            println!("{}", disk::standing(&dir)?);
+            Ok(())
+        }
     }
 }

@@ -4,11 +4,12 @@
 //! see, is checked here by plain reading of text; the same check is a test, so
 //! `cargo test --workspace` fails when the house is untidy.
 //!
-//! Read: `tidy.rs` (the rules and how they are run), `ci.rs`, `tools.rs`.
+//! Read: `tidy.rs` (the rules and how they are run), `ci.rs`, `tools.rs`, `peers.rs`.
 
 mod tidy;
 mod ci;
 mod tools;
+mod peers;
 
 use std::process::ExitCode;
 
@@ -19,7 +20,8 @@ const USAGE: &str = "usage: cargo xtask <command>
 
   fuzz   --seconds N [--target T] [--seed S]: hostile input for every reader of bytes
   trials --minutes N --seed S: power losses, flipped bytes and kills
-  bench  SCENARIO: load for a server of its own: one of benches/scenarios, lake or crowd";
+  bench  SCENARIO: load for a server of its own: one of benches/scenarios, lake or crowd
+  peers  [--small]: ours and others on the same data (benches/peers/README.md)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
     ended(match name {
         Some("tidy") => tidy::print(),
         Some("ci") => ci::run(),
+        Some("peers") => peers::run(&arguments[1..]),
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -28,9 +28,7 @@ pub const TOOLS: [Tool; 3] = [
 pub fn run(tool: &Tool, given: &[String]) -> anyhow::Result<bool> {
     let asked = (tool.arguments)(given)?;
     let root = crate::tidy::root()?;
-    build(tool)?;
-    let built = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let binary = built.join("release").join(tool.binary);
+    let binary = built(tool.binary)?.join(tool.binary);
     let mut ended = Vec::new();
     for arguments in asked {
         let begun = Instant::now();
@@ -45,13 +43,16 @@ pub fn run(tool: &Tool, given: &[String]) -> anyhow::Result<bool> {
     Ok(ended.iter().all(|(_, _, well)| *well))
 }
 
+/// Builds a tool and the server for release; the folder in which both lie.
+///
 /// Within the workspace's one set of features: another set would build the base again.
-fn build(tool: &Tool) -> anyhow::Result<()> {
+pub fn built(binary: &str) -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let arguments = ["build", "--release", "--workspace", "--bin", "meterhouse", "--bin", tool.binary];
+    let arguments = ["build", "--release", "--workspace", "--bin", "meterhouse", "--bin", binary];
     let status = Command::new(cargo).args(arguments).status().context("cargo did not start")?;
-    anyhow::ensure!(status.success(), "{} cannot be built", tool.binary);
-    Ok(())
+    anyhow::ensure!(status.success(), "{binary} cannot be built");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    Ok(target.map_or_else(|| crate::tidy::root().map(|root| root.join("target")), Ok)?.join("release"))
 }
 
 /// `--minutes N` is processor time under random kills; power losses and flipped bytes are

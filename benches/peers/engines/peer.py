@@ -1,0 +1,60 @@
+"""What everyone who runs in the race can do."""
+
+from measure import below
+
+
+class Peer:
+    # In the table.
+    name = ""
+    # How it is set up and fed, and whether an acknowledgement means an fsync.
+    how = ""
+
+    def __init__(self, folder, data):
+        """Works in `folder`; nothing runs yet."""
+        self.folder, self.data, self.process = folder, data, None
+
+    @classmethod
+    def ready(cls):
+        """Fetches what it needs; raises CannotBeHad. Its version is told back."""
+        raise NotImplementedError
+
+    def start(self):
+        """Returns once it can be fed."""
+        raise NotImplementedError
+
+    def feed(self):
+        """Sends all of the data; returns once all of it is acknowledged."""
+        raise NotImplementedError
+
+    def visible(self):
+        """Returns once questions see all of it; for most that is with the acknowledgement."""
+
+    def settle(self):
+        """Returns once what it does behind its acknowledgements is done."""
+        raise NotImplementedError
+
+    def ask(self, question):
+        """One answer as it comes."""
+        raise NotImplementedError
+
+    def rows(self, question, answer):
+        """The answer as rows of whole numbers, in any order; not part of what is measured."""
+        raise NotImplementedError
+
+    def standing_bytes(self):
+        """Bytes that the data needs once nothing is kept for earlier readers."""
+        return below(self.folder)
+
+    def parts(self):
+        """Processor time by part, where there are several."""
+        return {}
+
+    def cpu_s(self):
+        return self.process.cpu_s()
+
+    def peak_bytes(self):
+        return self.process.peak_bytes()
+
+    def stop(self):
+        if self.process:
+            self.process.stop()
