@@ -96,6 +96,15 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         from: PathBuf,
     },
+    /// Look whether this machine can keep what the server promises, beside a running server or without one.
+    #[command(
+        after_help = "Example: meterhouse doctor --data-dir /var/lib/meterhouse --config meterhouse.toml\nExit code 0: nothing is bad. 1: something is, and what to do stands below it."
+    )]
+    Doctor {
+        /// The address that the server is told to listen on, instead of the settings'.
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<SocketAddr>,
+    },
     /// Print the views with which DuckDB reads the lake, waiting corrections applied.
     #[command(after_help = "Example: meterhouse view > views.sql; duckdb -init views.sql")]
     View,

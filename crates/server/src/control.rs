@@ -43,6 +43,11 @@ enum Answer {
     },
 }
 
+/// Whether a socket below `data_dir` can have a name.
+pub fn fits(data_dir: &Path) -> bool {
+    std::os::unix::net::SocketAddr::from_pathname(data_dir.join(SOCKET)).is_ok()
+}
+
 /// A socket below `data_dir`, whose lock the caller holds. A server can do
 /// without one, where the path is too long for a socket: then that is logged.
 pub fn open(data_dir: &Path) -> Option<UnixListener> {

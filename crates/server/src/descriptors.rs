@@ -32,7 +32,8 @@ pub fn connections(wanted: usize) -> Result<usize, Usage> {
     Ok(most)
 }
 
-fn within(wanted: usize, allowed: Option<u64>) -> Result<usize, Usage> {
+/// As many connections as so many open files leave room for, at most `wanted`.
+pub fn within(wanted: usize, allowed: Option<u64>) -> Result<usize, Usage> {
     let Some(allowed) = allowed else { return Ok(wanted) };
     let room = allowed.saturating_sub(FILES_APART) / EACH_CONNECTION;
     if room < CONNECTIONS_MIN {

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use host::Kind;
 
+pub const FAILED: u8 = 1;
 pub const REFUSED: u8 = 3;
 pub const DAMAGED: u8 = 5;
 
@@ -68,7 +69,7 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
         Some(Kind::BadInput) => 2,
         Some(Kind::Busy) => 4,
         Some(Kind::Corrupt) => 5,
-        _ => 1,
+        _ => FAILED,
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub const PATH: &str = "format.json";
 /// Raised whenever an older binary could misread what a newer one wrote.
-const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 
 /// What every reader of the directory must agree on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

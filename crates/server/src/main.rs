@@ -4,14 +4,15 @@
 //! with `--json` says so to a program.
 //!
 //! Read: `cli.rs` (what a person types), `settings.rs` and `default.toml`,
-//! `format.rs` (the data directory's own version), `manifest.rs` and `backup.rs` (what a backup is), `wire.rs` (engines are
-//! chosen here and nowhere else), `memory.rs` (the allocator),
+//! `format.rs` (the data directory's own version), `manifest.rs` and `backup.rs`
+//! (what a backup is), `formats.rs` (all versions), `wire.rs` (engines are chosen here and nowhere else), `memory.rs` (the allocator),
 //! `descriptors.rs` (open files), then one file a command.
 
 mod cli;
 mod settings;
 mod format;
 mod manifest;
+mod formats;
 mod backup;
 mod wire;
 mod memory;
@@ -36,6 +37,7 @@ mod verify;
 mod view;
 mod take_backup;
 mod restore;
+mod doctor;
 mod profile;
 mod token;
 mod demo;
@@ -72,6 +74,7 @@ fn run(cli: cli::Cli) -> anyhow::Result<ExitCode> {
             Command::Verify => verify::verify(common, settings).await,
             Command::Backup { to } => take_backup::backup(common, settings, &to).await,
             Command::Restore { from } => restore::restore(&common, &from),
+            Command::Doctor { listen } => doctor::doctor(common, settings, listen).await,
             Command::Profile(command) => profile::profile(common, command).await,
             Command::Token(command) => token::token(common, settings, command),
             Command::Demo(command) => demo::demo(common, settings, command).await,

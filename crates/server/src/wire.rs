@@ -23,7 +23,7 @@ use crate::exit::{Taken, Usage};
 use crate::format;
 use crate::settings::{self, Settings};
 
-const LOCK: &str = "lock";
+pub const LOCK: &str = "lock";
 pub const LAKE_DIR: &str = "lake";
 const ROUNDS_BETWEEN_VACUUMS: u32 = 256;
 /// Where queries sort what does not fit into memory; empty between runs.

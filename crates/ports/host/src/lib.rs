@@ -7,7 +7,8 @@
 //! Read: `kind.rs` (what an error asks of its caller), `clock.rs`,
 //! `entropy.rs`, `disk.rs` (the contract), `contract.rs` (the contract as a
 //! test), `real.rs` (a directory of the machine), `sim.rs` (a disk whose power
-//! fails when told to), `folder.rs` (one that others write into).
+//! fails when told to), `folder.rs` (one that others write into), `machine.rs`
+//! (what the machine gives).
 
 mod kind;
 mod clock;
@@ -17,6 +18,7 @@ pub mod contract;
 mod real;
 mod sim;
 mod folder;
+pub mod machine;
 
 pub use clock::{Clock, ManualClock, SystemClock, sleep};
 pub use disk::{Disk, Entry, Lock, SWEPT_SUFFIX, is_full, is_temporary, parent_of, sweep_temporaries};

@@ -23,7 +23,7 @@ pub use body::{
 };
 pub use error::{Damage, Error};
 pub use local::{
-    FORMAT_VERSION, GROUP_BYTES, GROUP_WAIT, Hold, JOURNAL_DIR, Local, QUEUE_BYTES, QUEUE_RECORDS, READ_BYTES_MAX,
-    SEGMENT_BYTES, SegmentFile, Settings, Torn, scrub,
+    FORMAT_VERSION, GROUP_BYTES, GROUP_WAIT, Glance, Hold, JOURNAL_DIR, Local, QUEUE_BYTES, QUEUE_RECORDS,
+    READ_BYTES_MAX, SEGMENT_BYTES, SegmentFile, Settings, Torn, glance, scrub,
 };
 pub use port::Journal;

@@ -22,6 +22,7 @@ mod index;
 mod reader;
 mod hold;
 mod scrub;
+mod glance;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -40,6 +41,7 @@ use recover::recover;
 use segment::SegmentHeader;
 use writer::{Writer, path_of};
 
+pub use glance::{Glance, glance};
 pub use hold::{Hold, SegmentFile};
 pub use scrub::scrub;
 pub use settings::{GROUP_BYTES, GROUP_WAIT, QUEUE_BYTES, QUEUE_RECORDS, READ_BYTES_MAX, SEGMENT_BYTES, Settings};
@@ -100,7 +102,7 @@ impl Local {
         let fresh = SegmentHeader {
             first: 1,
             segment_bytes: settings.segment_bytes,
-            received_before: i64::MIN,
+            received_before: SegmentHeader::NONE_BEFORE,
             salt: u64::from_le_bytes(salt),
         };
         let recovered = recover(&*disk, fresh)?;

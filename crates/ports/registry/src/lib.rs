@@ -28,7 +28,7 @@ pub mod contract;
 pub use authenticator::{Authenticator, Principal};
 pub use error::{Error, Result};
 pub use profiles::Profiles;
-pub use sqlite::{Damage, Sqlite};
+pub use sqlite::{Damage, FORMAT_VERSION, Glance, SUM_VERSION, Sqlite, glance};
 pub use token::{Issued, NewToken, Scope, Scopes, Token, TokenHash, TokenId, TokenText, issue};
 
 /// The tenant every new registry starts with, numbered 1.

@@ -23,6 +23,7 @@ mod sum;
 mod rest;
 mod schema;
 mod profiles;
+mod glance;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -40,7 +41,10 @@ use crate::{
 use schema::TOKEN_COLUMNS;
 use sum::{FileSum, State};
 
+pub use glance::{Glance, glance};
 pub use rest::Damage;
+pub use schema::FORMAT as FORMAT_VERSION;
+pub use sum::VERSION as SUM_VERSION;
 
 const FILE_NAME: &str = "registry.sqlite";
 

@@ -29,7 +29,8 @@ use numbers::{Deltas, Numbers};
 /// Where it lies in the data directory.
 pub const PATH: &str = "state/channels";
 const MAGIC: &[u8; 4] = b"MHCV";
-const VERSION: u32 = 3;
+/// Raised whenever what is written changes; another one is as good as none.
+pub const VERSION: u32 = 3;
 const HASH_BYTES: usize = 32;
 const READ_BYTES: usize = 8 << 20;
 /// Rows read from memory, or told to it, at a time.
@@ -114,6 +115,13 @@ pub fn forget(disk: &dyn Disk) -> Result<(), Error> {
 /// Whether there is a checkpoint whose bytes are not what was written.
 pub fn damaged(disk: &dyn Disk) -> bool {
     disk.size(PATH).is_ok() && read(disk, &SharedWords::default()).is_none()
+}
+
+/// The format version that the file says, whatever is behind it.
+pub fn version_found(disk: &dyn Disk) -> Option<u32> {
+    let head = disk.read(PATH, 0, 8).ok()?;
+    let version = head.strip_prefix(MAGIC)?;
+    version.try_into().ok().map(u32::from_le_bytes)
 }
 
 fn load(disk: &dyn Disk) -> Option<Vec<u8>> {

@@ -34,7 +34,10 @@ mod intake;
 mod role;
 
 pub use at_hand::{AtHand, Place};
-pub use checkpoint::{PATH as CHECKPOINT_PATH, damaged as checkpoint_damaged};
+pub use checkpoint::{
+    PATH as CHECKPOINT_PATH, VERSION as CHECKPOINT_VERSION, damaged as checkpoint_damaged,
+    version_found as checkpoint_version_found,
+};
 pub use chunk::{CHUNK_ITEMS, CHUNK_MONTHS_MAX};
 pub use error::Error;
 pub use live::{Fresh, Live};

@@ -20,3 +20,4 @@ mod profiles;
 mod secure;
 mod full_disk;
 mod backup;
+mod doctor;

@@ -15,7 +15,8 @@ use super::frame::{ALIGNMENT, FRAME_BYTES, Flaw, Frame, FrameKind, u32_at, u64_a
 use super::index::Places;
 
 pub(super) const HEADER_BYTES: usize = 64;
-const MAGIC: [u8; 8] = *b"MHsegmnt";
+pub(super) const MAGIC: [u8; 8] = *b"MHsegmnt";
+pub(super) const VERSION_AT: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SegmentHeader {
@@ -38,10 +39,13 @@ pub(super) fn first_of(name: &str) -> Option<u64> {
 }
 
 impl SegmentHeader {
+    /// `received_before` of the first segment of all.
+    pub(super) const NONE_BEFORE: i64 = i64::MIN;
+
     pub(super) fn encode(&self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         bytes[0..8].copy_from_slice(&MAGIC);
-        bytes[8] = FORMAT_VERSION;
+        bytes[VERSION_AT] = FORMAT_VERSION;
         bytes[16..24].copy_from_slice(&self.first.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.segment_bytes.to_le_bytes());
         bytes[32..40].copy_from_slice(&self.received_before.to_le_bytes());
@@ -59,8 +63,8 @@ impl SegmentHeader {
         if crc32c::crc32c(&segment[..60]) != u32_at(segment, 60) {
             return Err(Flaw::Damaged("the segment header fails its checksum"));
         }
-        if segment[8] != FORMAT_VERSION {
-            return Err(Flaw::Newer(format!("a segment of format version {}", segment[8])));
+        if segment[VERSION_AT] != FORMAT_VERSION {
+            return Err(Flaw::Newer(format!("a segment of format version {}", segment[VERSION_AT])));
         }
         if u32_at(segment, 12) != 0 {
             return Err(Flaw::Newer(format!("a segment sealed with key {}", u32_at(segment, 12))));

@@ -8,7 +8,7 @@ use crate::{HOME, Profile, Scopes, Token, TokenId};
 
 /// Stands in SQLite's `user_version`. A later program may raise it; an earlier
 /// one then refuses the file.
-pub(crate) const FORMAT: i64 = 2;
+pub const FORMAT: i64 = 2;
 
 /// "mhrg" in ASCII: what `file` and the sqlite3 shell show.
 const APPLICATION_ID: i64 = 0x6d68_7267;

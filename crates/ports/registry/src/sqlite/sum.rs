@@ -16,6 +16,8 @@ use std::io;
 use host::Disk;
 
 pub(crate) const SUM_NAME: &str = "registry.sum";
+/// The last word of the title; an older binary refuses a newer one.
+pub const VERSION: i64 = 1;
 const TITLE: &str = "meterhouse registry.sum 1";
 const TITLE_START: &str = "meterhouse registry.sum ";
 
@@ -121,7 +123,7 @@ impl State {
         let version = text.lines().next()?.strip_prefix(TITLE_START)?.parse().ok()?;
         let (lines, last) = text.trim_end().rsplit_once('\n')?;
         let own = blake3::hash(format!("{lines}\n").as_bytes()).to_hex();
-        (version > 1 && last.strip_prefix("sum ")? == own.as_str()).then_some(version)
+        (version > VERSION && last.strip_prefix("sum ")? == own.as_str()).then_some(version)
     }
 }
 
