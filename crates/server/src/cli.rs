@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::length::Length;
+
 /// Where data lies unless someone says otherwise.
 pub const DATA_DIR: &str = "meterhouse-data";
 
@@ -105,6 +107,11 @@ pub enum Command {
         #[arg(long, value_name = "ADDR")]
         listen: Option<SocketAddr>,
     },
+    /// How large a machine a fleet needs and what it costs a year, with the arithmetic.
+    #[command(
+        after_help = "Example: meterhouse size --homes 2000000 --registers 3 --every 15m --retain 5y\nThe prices are an example (crates/server/src/size/prices.toml): copy it, and give yours with --prices."
+    )]
+    Size(Size),
     /// Print the views with which DuckDB reads the lake, waiting corrections applied.
     #[command(after_help = "Example: meterhouse view > views.sql; duckdb -init views.sql")]
     View,
@@ -217,6 +224,27 @@ pub enum Token {
     Revoke {
         id: i64,
     },
+}
+
+#[derive(Args, Debug)]
+pub struct Size {
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub homes: u32,
+    /// Of each home.
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..))]
+    pub registers: u32,
+    /// A register is read once in so long.
+    #[arg(long, default_value = "15m", value_name = "TIME")]
+    pub every: Length,
+    /// Readings are kept for so long.
+    #[arg(long, default_value = "5y", value_name = "TIME")]
+    pub retain: Length,
+    /// Each meter sends for itself, instead of a gateway for many.
+    #[arg(long)]
+    pub direct: bool,
+    /// Your own price sheet.
+    #[arg(long, value_name = "FILE")]
+    pub prices: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

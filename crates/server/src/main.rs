@@ -19,6 +19,7 @@ mod memory;
 mod descriptors;
 mod exit;
 mod output;
+mod length;
 mod tls;
 mod connect;
 mod remote;
@@ -38,6 +39,7 @@ mod view;
 mod take_backup;
 mod restore;
 mod doctor;
+mod size;
 mod profile;
 mod token;
 mod demo;
@@ -75,6 +77,7 @@ fn run(cli: cli::Cli) -> anyhow::Result<ExitCode> {
             Command::Backup { to } => take_backup::backup(common, settings, &to).await,
             Command::Restore { from } => restore::restore(&common, &from),
             Command::Doctor { listen } => doctor::doctor(common, settings, listen).await,
+            Command::Size(command) => size::size(&settings, &command, common.json),
             Command::Profile(command) => profile::profile(common, command).await,
             Command::Token(command) => token::token(common, settings, command),
             Command::Demo(command) => demo::demo(common, settings, command).await,

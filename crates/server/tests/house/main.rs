@@ -21,3 +21,4 @@ mod secure;
 mod full_disk;
 mod backup;
 mod doctor;
+mod sizing;

@@ -84,6 +84,11 @@ const ALLOWED: &[Allowed] = &[
         reason: "certificate and key are the operator's own files, which lie outside the data directory",
     },
     Allowed {
+        path: "crates/server/src/size/prices.rs",
+        fence: "disk",
+        reason: "reads the user's own price sheet, which lies outside the data directory",
+    },
+    Allowed {
         path: "crates/server/src/import.rs",
         fence: "disk",
         reason: "reads the user's own files, which lie outside the data directory",
