@@ -134,9 +134,10 @@ impl Open {
     }
 }
 
+/// Of all answers: a client that asks in HTTP/1.0 is answered in it.
 fn statuses(answer: &[u8]) -> Vec<u16> {
     const START: &[u8] = b"HTTP/1.1 ";
-    let starts = answer.windows(START.len() + 3).filter(|window| window.starts_with(START));
+    let starts = answer.windows(START.len() + 3).filter(|window| window.starts_with(b"HTTP/1."));
     starts.filter_map(|window| std::str::from_utf8(&window[START.len()..]).ok()?.parse().ok()).collect()
 }
 

@@ -91,12 +91,16 @@ fn watched(target: &'static Target, seeds: Vec<Vec<u8>>, plan: &Plan) -> Report 
     Report { target: target.name, inputs: *inputs, took: begun.elapsed(), bytes: *bytes, failures: failures.clone() }
 }
 
-/// Returns when the hunt has ended or its input hangs; its thread is left alone then.
+/// Returns when the hunt has ended or its input hangs; its thread is left alone then. Time
+/// is told by looks: on a machine that stands still nothing hangs, and nobody looks.
 fn watch(found: &Mutex<Found>, ended: &Receiver<()>) {
+    let (mut inputs, mut looks) = (0, 0);
     while ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
         let mut found = lock(found);
+        looks = if found.inputs == inputs { looks + 1 } else { 0 };
+        inputs = found.inputs;
         let Some(tried) = &found.tried else { continue };
-        let what = if tried.begun.elapsed().as_secs() >= SECONDS_MAX {
+        let what = if LOOK_EVERY * looks >= Duration::from_secs(SECONDS_MAX) {
             format!("takes more than {SECONDS_MAX} s")
         } else if grown(tried.held) > BYTES_MAX_AT_ALL {
             too_much()
@@ -122,7 +126,6 @@ struct Found {
 }
 
 struct Tried {
-    begun: Instant,
     /// Memory held before.
     held: usize,
     input: Vec<u8>,
@@ -161,7 +164,7 @@ impl Hunter {
     /// What an input met, or how it fails.
     fn fails(&self, input: &[u8]) -> Result<Met, String> {
         let held = memory::mark();
-        lock(&self.found).tried = Some(Tried { begun: Instant::now(), held, input: input.to_vec() });
+        lock(&self.found).tried = Some(Tried { held, input: input.to_vec() });
         let ended = catch_unwind(AssertUnwindSafe(|| (self.target.run)(input)));
         let bytes = grown(held);
         let mut found = lock(&self.found);
