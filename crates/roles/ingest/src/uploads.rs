@@ -195,7 +195,7 @@ impl Uploads {
             let facts = upload.facts();
             let kept = finished.entry(facts.tenant()).or_default();
             *kept += usize::from(facts.sequence.is_some());
-            let is_old = now.0.saturating_sub(facts.touched().0) as u128 >= after.as_micros();
+            let is_old = facts.left_alone(now) >= after;
             let is_over = is_old || (facts.sequence.is_some() && *kept > FINISHED_MAX);
             // Someone at work on it is no one who left it alone.
             let Ok(_hold) = upload.hold() else { continue };

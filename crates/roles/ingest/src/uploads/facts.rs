@@ -4,6 +4,7 @@
 //! append that may have happened.
 
 use std::io;
+use std::time::Duration;
 
 use host::Disk;
 use meter::{TenantId, Timestamp};
@@ -70,6 +71,11 @@ impl Facts {
         self.offset == self.length
     }
 
+    /// How long nobody was at work on it; no time at all where the clock was set back since.
+    pub(super) fn left_alone(&self, now: Timestamp) -> Duration {
+        Duration::from_micros(u64::try_from(now.0.saturating_sub(self.touched_us)).unwrap_or(0))
+    }
+
     pub(super) fn touched(&self) -> Timestamp {
         Timestamp(self.touched_us)
     }
@@ -93,5 +99,18 @@ impl Facts {
             return Err(strange(format!("version {} is of a newer meterhouse", facts.version)));
         }
         Ok(facts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_gives_up_no_upload() {
+        let mut facts = Facts::new(TenantId(1), 1_000, "may.csv".into(), String::new(), String::new());
+        facts.touch(Timestamp(2_000_000));
+        let alone = [1_000_000, i64::MIN, 2_000_000, 5_000_000].map(|now| facts.left_alone(Timestamp(now)));
+        assert_eq!(alone, [0, 0, 0, 3].map(Duration::from_secs));
     }
 }
