@@ -16,6 +16,7 @@ mod formats;
 mod backup;
 mod wire;
 mod memory;
+mod threads;
 mod descriptors;
 mod exit;
 mod output;
@@ -49,6 +50,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    threads::end_without();
     let cli = cli::Cli::parse();
     let json = cli.common.json;
     match run(cli) {
