@@ -104,6 +104,8 @@ impl Upload {
 pub struct Sender<'a> {
     pub client: Client<'a>,
     pub salt: u64,
+    /// The disk under the server fails now and then.
+    pub disk_may_fail: bool,
     /// Called around every request whose answer would be the acknowledgement.
     pub waiting: &'a dyn Fn(bool),
 }
@@ -127,7 +129,7 @@ impl Sender<'_> {
             _ => ("POST /v1/readings".to_owned(), "application/x-protobuf"),
         };
         let answer = self.wait(|| self.client.ask(&asked, &[("Content-Type", kind)], &sent.bytes))?;
-        expect(&answer, &[200, 204])?;
+        self.expect(&answer, &[200, 204])?;
         if answer.status == 204 {
             return sequence(&answer).ok_or_else(|| Trouble::Broken("lines taken in without a sequence".into()));
         }
@@ -170,7 +172,7 @@ impl Sender<'_> {
         let length = length.to_string();
         let headers = [TUS, ("Upload-Length", length.as_str()), ("Upload-Metadata", metadata.as_str())];
         let answer = in_doubt(self.client.ask("POST /v1/uploads", &headers, b""))?;
-        expect(&answer, &[201])?;
+        self.expect(&answer, &[201])?;
         let place = answer.header("location").map(str::to_owned);
         place.ok_or_else(|| Trouble::Broken("an upload without a place".into()))
     }
@@ -179,7 +181,7 @@ impl Sender<'_> {
     fn look(&self, upload: &mut Upload) -> Result<Option<u64>, Trouble> {
         let place = upload.place.clone().unwrap_or_default();
         let answer = in_doubt(self.client.ask(&format!("HEAD {place}"), &[TUS], b""))?;
-        expect(&answer, &[200])?;
+        self.expect(&answer, &[200])?;
         reached(upload, &answer)
     }
 
@@ -207,8 +209,19 @@ impl Sender<'_> {
             std::thread::sleep(HELD);
             return self.look(upload);
         }
-        expect(&answer, &[204])?;
+        self.expect(&answer, &[204])?;
         reached(upload, &answer)
+    }
+
+    /// A server may ask for patience, and say that its disk failed if it did; a good body is
+    /// never turned away.
+    fn expect(&self, answer: &Answer, statuses: &[u16]) -> Result<(), Trouble> {
+        match answer.status {
+            status if statuses.contains(&status) => Ok(()),
+            429 | 503 => Err(Trouble::InDoubt),
+            500 if self.disk_may_fail && answer.body.contains("\"code\":\"disk\"") => Err(Trouble::InDoubt),
+            _ => Err(Trouble::Broken(format!("a good body was answered with {}", answer.told()))),
+        }
     }
 
     fn wait(&self, ask: impl FnOnce() -> anyhow::Result<Answer>) -> Result<Answer, Trouble> {
@@ -235,15 +248,6 @@ fn sequence(answer: &Answer) -> Option<u64> {
 
 fn in_doubt<T>(answer: anyhow::Result<T>) -> Result<T, Trouble> {
     answer.map_err(|_| Trouble::InDoubt)
-}
-
-/// A server may ask for patience; a good body is never turned away.
-fn expect(answer: &Answer, statuses: &[u16]) -> Result<(), Trouble> {
-    match answer.status {
-        status if statuses.contains(&status) => Ok(()),
-        429 | 503 => Err(Trouble::InDoubt),
-        _ => Err(Trouble::Broken(format!("a good body was answered with {}", answer.told()))),
-    }
 }
 
 /// Of RFC 4648, with padding.

@@ -101,7 +101,7 @@ pub fn run(plan: &Plan, on_flip: &mut dyn FnMut(&Report)) -> anyhow::Result<Repo
 fn filled(binary: &Path, dir: &Path) -> anyhow::Result<Binary> {
     let settings = dir.join("settings.toml");
     std::fs::write(&settings, SETTINGS)?;
-    let binary = Binary { path: binary.to_owned(), data_dir: dir.join("data"), settings };
+    let binary = Binary::new(binary.to_owned(), dir.join("data"), settings);
     binary.token()?;
     let files = dir.join("files");
     std::fs::create_dir(&files)?;

@@ -52,6 +52,8 @@ pub struct Sending {
     pub token: String,
     pub inbox: PathBuf,
     pub salt: u64,
+    /// The disk under the server fails now and then, and it may say so.
+    pub disk_may_fail: bool,
 }
 
 struct Shared {
@@ -159,8 +161,13 @@ impl Shared {
                 false => self.in_flight.fetch_sub(1, Ordering::SeqCst),
             };
         };
-        let Sending { token, inbox, salt } = &self.sending;
-        let sender = Sender { client: doors::client(address, token), salt: *salt, waiting: &waiting };
+        let Sending { token, inbox, salt, disk_may_fail } = &self.sending;
+        let sender = Sender {
+            client: doors::client(address, token),
+            salt: *salt,
+            disk_may_fail: *disk_may_fail,
+            waiting: &waiting,
+        };
         let todo = self.locked(Ledger::take);
         let mut upload = match todo {
             Todo::GoOn(upload) => upload,

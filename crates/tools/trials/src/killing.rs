@@ -20,7 +20,7 @@ use crate::phases::Machine;
 use crate::server::{Binary, Server};
 
 /// Everything small, so that each phase comes several times a second.
-const SETTINGS: &str = "[log]
+pub(crate) const SETTINGS: &str = "[log]
 json = true
 [journal]
 segment_bytes = 16_777_216
@@ -102,7 +102,7 @@ pub fn run(plan: &Plan, on_kill: &mut dyn FnMut(&Report)) -> anyhow::Result<Repo
         let (settings, inbox) = (dir.path().join("settings.toml"), dir.path().join("inbox"));
         std::fs::create_dir(&inbox)?;
         std::fs::write(&settings, format!("{SETTINGS}dir = {:?}\n", inbox.display().to_string()))?;
-        let binary = Binary { path: plan.binary.clone(), data_dir: dir.path().join("data"), settings };
+        let binary = Binary::new(plan.binary.clone(), dir.path().join("data"), settings);
         let salt = seed.draw();
         let lived = live(plan, &binary, &inbox, salt, &mut seed, &mut report, on_kill);
         if let Err(error) = lived {
@@ -124,7 +124,10 @@ fn live(
     report: &mut Report,
     on_kill: &mut dyn FnMut(&Report),
 ) -> anyhow::Result<()> {
-    let senders = Senders::start(SENDERS, Sending { token: binary.token()?, inbox: inbox.to_owned(), salt });
+    let senders = Senders::start(
+        SENDERS,
+        Sending { token: binary.token()?, inbox: inbox.to_owned(), salt, disk_may_fail: false },
+    );
     for _ in 0..KILLS_PER_HOUSE {
         let Some(target) = report.wants(plan) else { break };
         let server = Server::start(binary).context("a start after a kill")?;

@@ -8,7 +8,7 @@
 //! `seen.rs` (what did), `house.rs` (the house on a simulated disk), `phases.rs`,
 //! `simulated.rs` (power losses), `stale.rs` (a planted mistake), `server.rs`
 //! (the real binary), `bodies.rs`, `doors.rs` and `ingest.rs` (its senders),
-//! `killing.rs`, `compared.rs`, `flips.rs`.
+//! `killing.rs`, `hardships.rs` (power, clock, memory, standstill), `compared.rs`, `flips.rs`.
 
 mod script;
 mod oracle;
@@ -23,5 +23,6 @@ mod bodies;
 mod doors;
 mod ingest;
 pub mod killing;
+pub mod hardships;
 mod compared;
 pub mod flips;

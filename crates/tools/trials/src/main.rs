@@ -7,8 +7,10 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
-use trials::{flips, killing, server, simulated};
+use trials::hardships::Hardship;
+use trials::{flips, hardships, killing, server, simulated};
 
 /// Trials of the whole house: power losses, kills and flipped bytes.
 #[derive(Parser, Debug)]
@@ -47,6 +49,14 @@ enum Trial {
         #[arg(long)]
         cpu_minutes: Option<f64>,
     },
+    /// The real binary while the machine fails it.
+    Hardship {
+        /// power, standstill, clock or memory.
+        what: String,
+        /// How often; the default is 100, or 4 with --short.
+        #[arg(long)]
+        times: Option<u64>,
+    },
     /// One byte at a time is flipped in every file.
     Flips,
 }
@@ -84,6 +94,14 @@ fn run(cli: &Cli) -> anyhow::Result<bool> {
                 cpu_minutes: cpu_minutes.unwrap_or(if cli.short { 0.0 } else { 20.0 }),
             };
             let report = killing::run(&plan, &mut |report| progress(report.kills, report.failures.len()))?;
+            Ok(told(&report, &report.failures))
+        }
+        Trial::Hardship { what, times } => {
+            let hardship = Hardship::named(what)
+                .with_context(|| format!("{what} is none of {}", Hardship::ALL.map(Hardship::name).join(", ")))?;
+            let times = times.unwrap_or(if cli.short { 4 } else { 100 });
+            let plan = hardships::Plan { binary: binary()?, seed: cli.seed, hardship, times };
+            let report = hardships::run(&plan, &mut |report| progress(report.times, report.failures.len()))?;
             Ok(told(&report, &report.failures))
         }
         Trial::Flips => {

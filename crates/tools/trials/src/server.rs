@@ -4,6 +4,7 @@
 //! last line before anyone judges what it was doing.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::phases::Machine;
 
@@ -32,11 +34,23 @@ pub struct Binary {
     pub data_dir: PathBuf,
     /// The file of settings it is given.
     pub settings: PathBuf,
+    /// A program that starts it, with its arguments, when it serves.
+    pub around: Vec<String>,
+    /// Of all it is asked.
+    pub environment: Vec<(OsString, OsString)>,
 }
 
 impl Binary {
+    /// Started as it is.
+    pub fn new(path: PathBuf, data_dir: PathBuf, settings: PathBuf) -> Binary {
+        Binary { path, data_dir, settings, around: Vec::new(), environment: Vec::new() }
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.path);
+        let words = self.around.iter().map(OsString::from).filter(|_| arguments.first() == Some(&"serve"));
+        let mut words = words.chain([self.path.clone().into()]);
+        let mut command = Command::new(words.next().expect("at least the binary"));
+        command.args(words).envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg("--data-dir").arg(&self.data_dir).arg("--config").arg(&self.settings).args(arguments);
         command.env_remove("METERHOUSE_SERVER").env("RUST_BACKTRACE", "0");
         command
@@ -146,6 +160,23 @@ impl Server {
         (ticks(11) + ticks(12)) / 100.0
     }
 
+    /// SIGSTOP, and SIGCONT after a while.
+    pub fn stand_still(&self, wait: Duration) -> anyhow::Result<()> {
+        self.signal(Signal::STOP)?;
+        std::thread::sleep(wait);
+        self.signal(Signal::CONT)
+    }
+
+    /// Whether it is dead already.
+    pub fn has_ended(&self) -> bool {
+        self.watched.said.lock().expect("no holder of this lock panics").ended
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        Ok(kill_process(pid.context("a process has a number")?, signal)?)
+    }
+
     /// SIGKILL; then the machines it was in, and the end of its log.
     pub fn kill(mut self) -> (Vec<Machine>, String) {
         // It may have ended by itself, which the log then tells.
@@ -158,8 +189,7 @@ impl Server {
 
     /// SIGTERM, and a good end.
     pub fn stop(mut self) -> anyhow::Result<()> {
-        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
-        rustix::process::kill_process(pid.context("a process has a number")?, rustix::process::Signal::TERM)?;
+        self.signal(Signal::TERM)?;
         let until = Instant::now() + STOP_WAIT_MAX;
         let ended: ExitStatus = loop {
             match self.child.try_wait()? {

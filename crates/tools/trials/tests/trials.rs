@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
+use trials::hardships::{self, Hardship};
 use trials::phases::Machine;
 use trials::simulated::{Plan, Planted, Report};
 use trials::{flips, killing, server, simulated, stale};
@@ -88,6 +89,40 @@ fn killed_while_it_works_the_server_keeps_what_it_acknowledged() {
     let report = killing::run(&plan, &mut |_| ()).expect("runs");
     println!("{report}");
     assert_eq!(report.failures, Vec::<String>::new());
+}
+
+/// The real binary, struck a few times.
+fn struck(hardship: Hardship) -> anyhow::Result<()> {
+    let plan = hardships::Plan { binary: binary(), seed: SEED, hardship, times: 3 };
+    let report = hardships::run(&plan, &mut |_| ())?;
+    println!("{report}");
+    assert_eq!(report.failures, Vec::<String>::new());
+    assert!(report.acknowledged > 0);
+    Ok(())
+}
+
+#[test]
+fn a_file_system_that_loses_what_was_not_synced_loses_nothing_acknowledged() {
+    if let Err(error) = struck(Hardship::PowerCut) {
+        // Whoever may not mount has no file system to cut.
+        assert!(format!("{error:#}").contains("takes the right to mount"), "{error:#}");
+        println!("not tried here: {error:#}");
+    }
+}
+
+#[test]
+fn a_process_that_stood_still_goes_on() {
+    struck(Hardship::Standstill).expect("runs");
+}
+
+#[test]
+fn a_clock_that_jumps_loses_and_doubles_nothing() {
+    struck(Hardship::ClockJump).expect("runs");
+}
+
+#[test]
+fn a_server_that_is_refused_memory_keeps_what_it_acknowledged() {
+    struck(Hardship::ShortMemory).expect("runs");
 }
 
 #[test]

@@ -19,7 +19,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   ci     formatting, lints, tests, in this order, with their durations
 
   fuzz   --seconds N [--target T] [--seed S]: hostile input for every reader of bytes
-  trials --minutes N --seed S: power losses, flipped bytes and kills
+  trials --minutes N --seed S: power losses, flipped bytes, kills, and what a machine does to the binary
   bench  SCENARIO: load for a server of its own: one of benches/scenarios, lake or crowd
   peers  [--small]: ours and others on the same data (benches/peers/README.md)";
 

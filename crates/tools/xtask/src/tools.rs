@@ -55,8 +55,12 @@ pub fn built(binary: &str) -> anyhow::Result<PathBuf> {
     Ok(target.map_or_else(|| crate::tidy::root().map(|root| root.join("target")), Ok)?.join("release"))
 }
 
-/// `--minutes N` is processor time under random kills; power losses and flipped bytes are
-/// tried once each before, in their short form where it is a few minutes.
+/// What the machine does to the real binary, by the names the trials know.
+const HARDSHIPS: [&str; 4] = ["power", "standstill", "clock", "memory"];
+
+/// `--minutes N` is processor time under random kills, and so many strikes of each hardship;
+/// power losses and flipped bytes are tried once each before, in their short form where it
+/// is a few minutes.
 fn trials(given: &[String]) -> anyhow::Result<Vec<Vec<String>>> {
     let (mut minutes, mut seed) = (10.0, 1);
     let mut rest = given.iter();
@@ -69,11 +73,13 @@ fn trials(given: &[String]) -> anyhow::Result<Vec<Vec<String>>> {
         }
     }
     let short = if minutes < 60.0 { " --short" } else { "" };
-    let lines = [
+    let times = (minutes * 2.0).max(4.0);
+    let mut lines = vec![
         format!("--seed {seed}{short} simulated"),
         format!("--seed {seed}{short} flips"),
         format!("--seed {seed}{short} killing --cpu-minutes {minutes}"),
     ];
+    lines.extend(HARDSHIPS.map(|name| format!("--seed {seed} hardship {name} --times {times:.0}")));
     Ok(lines.iter().map(|line| line.split(' ').map(str::to_owned).collect()).collect())
 }
 
@@ -97,9 +103,13 @@ mod tests {
     fn minutes_and_seed_reach_every_trial() {
         let short =
             ["--seed 7 --short simulated", "--seed 7 --short flips", "--seed 7 --short killing --cpu-minutes 2"];
-        assert_eq!(lines("--minutes 2 --seed 7"), short);
+        assert_eq!(lines("--minutes 2 --seed 7")[..3], short);
+        assert_eq!(
+            lines("--minutes 2 --seed 7")[3..5],
+            ["power", "standstill"].map(|name| { format!("--seed 7 hardship {name} --times 4") })
+        );
         let long = ["--seed 1 simulated", "--seed 1 flips", "--seed 1 killing --cpu-minutes 120"];
-        assert_eq!(lines("--minutes 120"), long);
+        assert_eq!(lines("--minutes 120")[..3], long);
     }
 
     #[test]
