@@ -124,8 +124,8 @@ pub enum Command {
     /// Make, list and revoke tokens.
     #[command(subcommand, after_help = "Example: meterhouse token create --scopes write --label gateway-7")]
     Token(Token),
-    /// A simulated street through the real HTTP door, three questions, and the server left running.
-    #[command(after_help = "Example: meterhouse demo --homes 100")]
+    /// A simulated town through the real HTTP door, some questions, then live readings until Ctrl-C.
+    #[command(after_help = "Example: meterhouse demo --homes 100 --months 3")]
     Demo(Demo),
 }
 
@@ -249,16 +249,18 @@ pub struct Size {
 
 #[derive(Args, Debug)]
 pub struct Demo {
-    #[arg(long, default_value_t = 100)]
+    /// Homes and shops, with electricity, water and heat.
+    #[arg(long, default_value_t = 1_000)]
     pub homes: u32,
-    /// Days of quarter-hour readings to send.
-    #[arg(long, default_value_t = 7)]
-    pub days: u32,
+    /// Months of half-hours before now.
+    #[arg(long, default_value_t = 13)]
+    pub months: u32,
+    /// Another seed is another town.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     #[arg(long, default_value = "127.0.0.1:8780", value_name = "ADDR")]
     pub listen: SocketAddr,
-    /// Stop after the answers instead of leaving the server running.
+    /// Stop after the answers instead of going on.
     #[arg(long)]
     pub exit: bool,
 }

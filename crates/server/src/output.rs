@@ -27,10 +27,19 @@ pub fn progress_bytes(length: u64, what: &str) -> ProgressBar {
     bar(length, what, "{msg:>12} [{bar:40}] {bytes}/{total_bytes} {elapsed} left {eta}")
 }
 
+/// A line on standard error that changes in place, where that is a terminal.
+pub fn status() -> ProgressBar {
+    let status = ProgressBar::with_draw_target(None, target());
+    status.set_style(ProgressStyle::with_template("{msg}").expect("the template is fixed"));
+    status
+}
+
+fn target() -> ProgressDrawTarget {
+    if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
+}
+
 fn bar(length: u64, what: &str, template: &str) -> ProgressBar {
-    let target =
-        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(Some(length), target);
+    let bar = ProgressBar::with_draw_target(Some(length), target());
     let style = ProgressStyle::with_template(template).expect("the templates are fixed and tested by use");
     bar.set_style(style.progress_chars("=> "));
     bar.set_message(what.to_owned());

@@ -42,12 +42,12 @@ pub async fn serve(common: Common, settings: Settings, listen: Option<SocketAddr
             _ = tokio::signal::ctrl_c() => {}
         }
     };
-    let (alive, socket) = (Arc::new(house.alive()), control::open(&common.data_dir));
+    let (alive, socket) = (house.alive(), control::open(&common.data_dir));
     let mut server =
         Server::start(house, &settings, &common.data_dir, listen.unwrap_or(settings.server.http_listen)).await?;
     server.limits.connections_max = connections_max;
     server.beside.certificate = tls::open(&settings.server)?;
-    server.beside.control = socket.map(|socket| (socket, alive));
+    server.answer_at(socket, alive);
     server.beside.inbox = inbox::open(&server.front, &server.running.progress, &common, &settings)?;
     info!(address = %server.address, data_dir = %common.data_dir.display(), "meterhouse serves");
     server.run(stop).await?;
@@ -130,6 +130,11 @@ impl Server {
             .fallback(not_found);
         let beside = Beside::default();
         Ok(Server { address, front, running, listener, intake, limits, router, beside, closes })
+    }
+
+    /// Commands on this machine are answered at `socket`, of this house.
+    pub fn answer_at(&mut self, socket: Option<UnixListener>, alive: Alive) {
+        self.beside.control = socket.map(|socket| (socket, Arc::new(alive)));
     }
 
     /// Serves until `stop`, then lets requests drain and commits the round in hand;

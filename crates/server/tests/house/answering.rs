@@ -125,6 +125,8 @@ fn a_token_of_another_kind_or_none_is_told_so() {
 #[test]
 fn the_demo_holds_exactly_what_the_simulator_delivered() {
     let house = House::new();
-    let said = house.says(&["demo", "--homes", "3", "--days", "1", "--listen", "127.0.0.1:0", "--exit"]);
-    assert!(said.contains("The simulator delivered"), "{said}");
+    let said = house.says(&["demo", "--homes", "60", "--months", "1", "--listen", "127.0.0.1:0", "--exit"]);
+    for medium in ["electricity", "feed_in", "water", "heat"] {
+        assert!(said.contains(&format!("{medium}: the simulator delivered")), "{said}");
+    }
 }
