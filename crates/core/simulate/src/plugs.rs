@@ -6,9 +6,18 @@ use meter::{Commodity, Flow, Kind, Phase, Span, Timestamp};
 use parse::protobuf::Stream;
 
 use crate::draw::Dice;
-use crate::hub::{Use, supply, voltage};
 use crate::message::Message;
-use crate::supply::Meter;
+use crate::supply::{Habits, Meter, Supply};
+
+/// Up in the morning, away at noon, home in the evening.
+static ELECTRICITY: Habits = Habits {
+    workday: [25, 20, 18, 17, 18, 25, 50, 75, 60, 45, 40, 42, 48, 44, 42, 45, 60, 90, 110, 105, 95, 80, 55, 35],
+    weekend: [30, 24, 20, 18, 18, 20, 30, 50, 75, 85, 85, 90, 95, 85, 75, 72, 80, 95, 105, 100, 92, 80, 60, 42],
+    winter: 1_300,
+    summer: 750,
+    bursts: 12,
+    burst: 8,
+};
 
 const COUNTER: u32 = 0;
 const VOLTAGE: u32 = 1;
@@ -43,8 +52,7 @@ pub(crate) struct Home {
 
 impl Home {
     pub(crate) fn new(dice: Dice, plugs: u32) -> Home {
-        let electricity = supply(dice, Use::Electricity).expect("every home has electricity");
-        Home { dice, plugs, electricity: Meter::new(electricity) }
+        Home { dice, plugs, electricity: Meter::new(supply(dice)) }
     }
 
     pub(crate) fn samples(&mut self, message: &mut Message) {
@@ -57,6 +65,19 @@ impl Home {
             message.push(FIRST_PLUG + plug, Span::ZERO, power(self.dice.of(30 + u64::from(plug)), at));
         }
     }
+}
+
+/// What a home draws, in watt-hours.
+pub(crate) fn supply(dice: Dice) -> Supply {
+    let own = dice.of(0);
+    Supply::new(&ELECTRICITY, own, own.between(-1, 4_000, 14_000), own.between(-2, 0, 30_000_000))
+}
+
+/// In tenths of a volt: 230 V, each home a little off, less under load, and noise.
+fn voltage(dice: Dice, at: Timestamp, watts: i64) -> i64 {
+    let second = at.0.div_euclid(1_000_000);
+    let (own, noise) = (dice.of(10), dice.of(11));
+    2_300 + own.between(0, -40, 40) - watts / 400 + noise.between(second, -9, 9) + noise.between(!second, -9, 9)
 }
 
 /// In hundredths of a hertz, as the home's own meter measures the grid's.

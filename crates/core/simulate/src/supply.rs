@@ -1,4 +1,4 @@
-//! What a home uses of one thing, and the counter that shows it.
+//! What a home of the fleet uses, and the counter that shows it.
 //!
 //! A day's total follows from home and day, is split over its hours, an hour over
 //! its minutes; each split rounds the running sum, so the parts add up to the
@@ -10,7 +10,7 @@ use meter::Timestamp;
 use crate::draw::{Dice, gamma};
 
 /// 2020-01-01T00:00:00Z: before, every counter stands still at its first read.
-pub const INSTALLED: Timestamp = Timestamp(1_577_836_800_000_000);
+pub(crate) const INSTALLED: Timestamp = Timestamp(1_577_836_800_000_000);
 
 const MINUTE_US: i64 = 60_000_000;
 const HOUR_US: i64 = 60 * MINUTE_US;
@@ -32,7 +32,7 @@ pub(crate) struct Habits {
 
 /// One home's use of one thing.
 #[derive(Clone, Copy, Debug)]
-pub struct Supply {
+pub(crate) struct Supply {
     habits: &'static Habits,
     dice: Dice,
     /// An average day in the counter's last digit.
@@ -91,7 +91,7 @@ fn split<const N: usize>(total: i64, weight: impl Fn(usize) -> u64) -> [u32; N] 
 /// A counter on a supply. It remembers the hour it was last read in: reading on
 /// is quick, reading back is as right.
 #[derive(Clone, Debug)]
-pub struct Meter {
+pub(crate) struct Meter {
     supply: Supply,
     day: i64,
     /// The counter at the start of `day`.
@@ -103,14 +103,14 @@ pub struct Meter {
 
 impl Meter {
     /// A counter that has run since [`INSTALLED`].
-    pub fn new(supply: Supply) -> Meter {
+    pub(crate) fn new(supply: Supply) -> Meter {
         let hours = supply.hours(0);
         let minutes = supply.minutes(0, hours[1]);
         Meter { supply, day: 0, before: supply.opening, hours, hour: 0, minutes }
     }
 
     /// What the counter shows, in its last digit.
-    pub fn read(&mut self, at: Timestamp) -> i64 {
+    pub(crate) fn read(&mut self, at: Timestamp) -> i64 {
         let since_us = (at.0 - INSTALLED.0).max(0);
         self.turn_to(since_us / HOUR_US);
         let (hour, minute) = (self.hour % 24, since_us % HOUR_US / MINUTE_US);
@@ -120,7 +120,7 @@ impl Meter {
     }
 
     /// Use in the minute around `at`.
-    pub fn in_minute(&mut self, at: Timestamp) -> i64 {
+    pub(crate) fn in_minute(&mut self, at: Timestamp) -> i64 {
         let since_us = (at.0 - INSTALLED.0).max(0);
         self.turn_to(since_us / HOUR_US);
         let minute = (since_us % HOUR_US / MINUTE_US) as usize;

@@ -41,7 +41,7 @@ impl Plugs {
     }
 
     pub fn readings(&self) -> u64 {
-        let registers = self.fleet.streams(self.step).len() as u64;
+        let registers = self.fleet.streams().len() as u64;
         u64::from(self.fleet.homes()) * u64::from(self.steps) * registers
     }
 

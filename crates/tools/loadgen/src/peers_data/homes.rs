@@ -32,7 +32,7 @@ pub struct Homes {
 impl Homes {
     pub fn new(seed: u64, size: Size) -> Homes {
         let first = Fleet::hdm(seed, size.homes);
-        let own = first.streams(MINUTE);
+        let own = first.streams();
         let plugs = own.len() - METER_REGISTERS;
         let more = size.registers.saturating_sub(own.len()).div_ceil(plugs) as u64;
         let fleets = (0..=more).map(|fleet| Fleet::hdm(seed + fleet, size.homes)).collect();
@@ -51,7 +51,7 @@ impl Homes {
 
     /// What a request declares of all its messages.
     pub fn streams(&self) -> Vec<Stream<'_>> {
-        let own = self.fleets[0].streams(MINUTE);
+        let own = self.fleets[0].streams();
         let last = own[own.len() - 1];
         let of = |place: usize| own.get(place).copied().unwrap_or(last);
         self.registers.iter().enumerate().map(|(place, register)| Stream { register, ..of(place) }).collect()
