@@ -21,6 +21,7 @@ mod tests;
 pub use fleet::{Fleet, Messages};
 pub use message::{Message, Sample, Streams};
 pub use town::{
-    BEGIN, Befallen, END, Gauge, HALF_HOUR, Home, Measured, Medium, Mishap, Parcel, Premises, Read, Reader, STREAMS,
-    Slot, Town, Transformer, Weather, declare, point, request,
+    BEFALLEN_HEADER, BEGIN, Befallen, Deliveries, Delivery, END, FileFormat, Gauge, HALF_HOUR, Home, Measured, Medium,
+    Mishap, Parcel, Premises, Read, Reader, STREAMS, Slot, Town, Transformer, USED_HEADER, Weather, befallen_rows,
+    declare, point, request, used_rows,
 };

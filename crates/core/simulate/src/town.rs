@@ -9,7 +9,8 @@
 //! Read: `pace.rs` (days and seasons), `way.rs` (hours of a day), `part.rs` (one
 //! thing that uses), `weather.rs`, `habits.rs` (the numbers), `window.rs` (stretches
 //! in which less is used, or more), `branch.rs` (all behind one meter), `gauge.rs` (the
-//! meter), `home.rs`, `transformer.rs`, `parcel.rs` (what is sent).
+//! meter), `home.rs`, `transformer.rs`, `parcel.rs` (what is sent),
+//! `delivery.rs` (how it comes through), `file.rs`, `truth.rs`.
 
 mod pace;
 mod way;
@@ -22,6 +23,9 @@ mod gauge;
 mod home;
 mod transformer;
 mod parcel;
+mod delivery;
+mod file;
+mod truth;
 #[cfg(test)]
 mod tests;
 
@@ -29,11 +33,14 @@ use std::ops::Range;
 
 use crate::draw::Dice;
 
+pub use delivery::{Deliveries, Delivery};
+pub use file::FileFormat;
 pub use gauge::{Gauge, Read, Reader};
 pub use home::{Home, Medium, Premises};
 pub use pace::{BEGIN, END};
 pub use parcel::{Measured, Parcel, STREAMS, declare, point, request};
 pub use transformer::{Slot, Transformer};
+pub use truth::{BEFALLEN_HEADER, USED_HEADER, befallen_rows, used_rows};
 pub use weather::Weather;
 pub use window::{Befallen, HALF_HOUR, Mishap};
 

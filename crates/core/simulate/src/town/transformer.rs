@@ -46,7 +46,7 @@ impl Transformer {
 
     /// The name of its point.
     pub fn point(&self) -> String {
-        format!("transformer-{:04}", self.number)
+        point(self.number)
     }
 
     /// Those that hang on it.
@@ -84,14 +84,19 @@ impl Transformer {
         let losses = lost_watts * lit_s / 3_600;
         Slot { delivered: (net + losses).max(0), received: (-net - losses).max(0), losses }
     }
+}
 
-    /// Its outages in `[from, to)`.
-    pub fn befell(&self, from: Timestamp, to: Timestamp) -> Vec<Befallen> {
-        let (from_s, to_s) = (seconds(from), seconds(to));
-        let within = self.outages.iter().filter(|out| out.from_s < to_s && out.to_s > from_s);
-        let sized = within.map(|out| Window { size: out.to_s - out.from_s, ..*out });
-        sized.map(|out| out.befell(Mishap::Outage, self.number, Medium::Electricity)).collect()
-    }
+/// The name of a transformer's point.
+pub(super) fn point(number: u32) -> String {
+    format!("transformer-{number:04}")
+}
+
+/// A transformer's outages in `[from, to)`.
+pub(super) fn befell(town: &Town, number: u32, from: Timestamp, to: Timestamp) -> Vec<Befallen> {
+    let (from_s, to_s) = (seconds(from), seconds(to));
+    let outages = town.outages(number).into_iter().filter(|out| out.from_s < to_s && out.to_s > from_s);
+    let sized = outages.map(|out| Window { size: out.to_s - out.from_s, ..out });
+    sized.map(|out| out.befell(Mishap::Outage, number, Medium::Electricity)).collect()
 }
 
 impl Town {

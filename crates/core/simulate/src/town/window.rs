@@ -43,6 +43,14 @@ pub enum Mishap {
     Rollover,
     /// Nobody is at home: thousandths of the use that rest.
     Away,
+    /// A message was lost: how many.
+    Missed,
+    /// A message came later than it should: seconds.
+    Late,
+    /// A message came twice: seconds between the two.
+    Repeated,
+    /// The values of a message came out of order: in how many messages.
+    Shuffled,
 }
 
 impl Mishap {
@@ -56,6 +64,23 @@ impl Mishap {
             Mishap::Drift => "drift",
             Mishap::Rollover => "rollover",
             Mishap::Away => "away",
+            Mishap::Missed => "missed",
+            Mishap::Late => "late",
+            Mishap::Repeated => "repeated",
+            Mishap::Shuffled => "shuffled",
+        }
+    }
+
+    /// What its size counts, in files.
+    pub fn size_in(self) -> &'static str {
+        match self {
+            Mishap::Leak => "ml/h",
+            Mishap::Bypass | Mishap::Away => "thousandths",
+            Mishap::Outage | Mishap::Late | Mishap::Repeated => "s",
+            Mishap::Exchange => "last digits",
+            Mishap::Drift => "s/day",
+            Mishap::Rollover => "dials",
+            Mishap::Missed | Mishap::Shuffled => "messages",
         }
     }
 }
