@@ -125,7 +125,9 @@ pub enum Command {
     #[command(subcommand, after_help = "Example: meterhouse token create --scopes write --label gateway-7")]
     Token(Token),
     /// A simulated town through the real HTTP door, some questions, then live readings until Ctrl-C.
-    #[command(after_help = "Example: meterhouse demo --homes 100 --months 3")]
+    #[command(
+        after_help = "Example: meterhouse demo --homes 100 --months 3\nExample: meterhouse demo --homes 10 --months 2 --write town --format nem12 --faults"
+    )]
     Demo(Demo),
 }
 
@@ -263,4 +265,22 @@ pub struct Demo {
     /// Stop after the answers instead of going on.
     #[arg(long)]
     pub exit: bool,
+    /// Write the town into files here instead, and the truth beside them; no server is run.
+    #[arg(long, value_name = "DIR")]
+    pub write: Option<PathBuf>,
+    /// The format of those files; nem12 has electricity only.
+    #[arg(long, value_enum, default_value_t = DemoFormat::Csv, requires = "write")]
+    pub format: DemoFormat,
+    /// Messages in those files are missed, late, repeated and shuffled; the truth says which.
+    #[arg(long, requires = "write")]
+    pub faults: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub enum DemoFormat {
+    Nem12,
+    Csv,
+    Json,
+    Protobuf,
+    Line,
 }

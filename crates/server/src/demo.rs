@@ -2,12 +2,14 @@
 //! with their answers, and then live readings until Ctrl-C.
 //!
 //! Read: `demo/past.rs` (which months, and what lies in them), `demo/fill.rs` (how they
-//! get into the lake), `demo/questions.rs`, `demo/live.rs`.
+//! get into the lake), `demo/questions.rs`, `demo/live.rs`; `demo/write.rs` (the town as
+//! files).
 
 mod past;
 mod fill;
 mod questions;
 mod live;
+mod write;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -35,6 +37,9 @@ pub async fn demo(mut common: Common, settings: Settings, command: Demo) -> anyh
     }
     if command.homes == 0 || command.months == 0 {
         return Err(Usage("a demo needs at least one home and one month".into()).into());
+    }
+    if let Some(dir) = &command.write {
+        return write::write(&command, dir);
     }
     if common.data_dir == Path::new(crate::cli::DATA_DIR) {
         common.data_dir = PathBuf::from(DEMO_DIR);

@@ -12,33 +12,50 @@ const DAY: Span = Span::from_minutes(24 * 60);
 /// 365.25 days a year.
 const SIXTEENTHS_OF_A_MONTH_DAYS: i64 = 487;
 /// With a month of four media each about 2 MB; a door takes 8 MiB.
-const HOMES_A_PIECE: u32 = 25;
+pub const HOMES_A_PIECE: u32 = 25;
 
-/// Some months of a town, ending with the last full half-hour.
+/// Some months of a town.
 #[derive(Clone, Copy, Debug)]
 pub struct Past {
     pub town: Town,
     pub from: Timestamp,
     pub to: Timestamp,
+    /// How long before midnight in UTC its days begin.
+    ahead: Span,
 }
 
 /// Some homes in one month.
 #[derive(Clone, Debug)]
 pub struct Piece {
-    homes: Range<u32>,
+    pub homes: Range<u32>,
     pub from: Timestamp,
     pub to: Timestamp,
 }
 
 impl Past {
+    /// Up to the last full half-hour.
     pub fn until(town: Town, now: Timestamp, months: u32) -> anyhow::Result<Past> {
         let to = Timestamp(now.0 - now.0.rem_euclid(HALF_HOUR.0));
-        let midnight = to.0 - to.0.rem_euclid(DAY.0);
-        let from = Timestamp(midnight - i64::from(months) * SIXTEENTHS_OF_A_MONTH_DAYS / 16 * DAY.0);
+        Past::of(town, to, months, Span::ZERO)
+    }
+
+    /// Up to the last midnight, where days begin `ahead` of those in UTC.
+    pub fn of_whole_days(town: Town, now: Timestamp, months: u32, ahead: Span) -> anyhow::Result<Past> {
+        Past::of(town, midnight(now, ahead), months, ahead)
+    }
+
+    fn of(town: Town, to: Timestamp, months: u32, ahead: Span) -> anyhow::Result<Past> {
+        let days = i64::from(months) * SIXTEENTHS_OF_A_MONTH_DAYS / 16;
+        let from = Timestamp(midnight(to, ahead).0 - days * DAY.0);
         if from < BEGIN || to > END {
             return Err(Usage(format!("the town stands from {BEGIN} to {END}: not from {from} to {to}")).into());
         }
-        Ok(Past { town, from, to })
+        Ok(Past { town, from, to, ahead })
+    }
+
+    /// The calendar month of an instant, as `yyyymm`, where days begin as they do here.
+    pub fn month(&self, at: Timestamp) -> i32 {
+        at.plus(self.ahead).month()
     }
 
     /// By month, then by home: a month lies in a partition of its own.
@@ -47,8 +64,8 @@ impl Past {
         let mut from = self.from;
         while from < self.to {
             let mut to = from;
-            while to < self.to && to.month() == from.month() {
-                to = Timestamp(self.to.0.min(to.0 - to.0.rem_euclid(DAY.0) + DAY.0));
+            while to < self.to && self.month(to) == self.month(from) {
+                to = self.to.min(midnight(to, self.ahead).plus(DAY));
             }
             for first in (0..self.town.homes()).step_by(HOMES_A_PIECE as usize) {
                 let homes = first..self.town.homes().min(first + HOMES_A_PIECE);
@@ -81,4 +98,9 @@ impl Past {
         let from = Timestamp(self.to.0 - days * DAY.0);
         (from >= self.from).then_some(from).context("the past is shorter")
     }
+}
+
+/// The beginning of the day that an instant lies in.
+fn midnight(at: Timestamp, ahead: Span) -> Timestamp {
+    Timestamp(at.0 - at.plus(ahead).0.rem_euclid(DAY.0))
 }

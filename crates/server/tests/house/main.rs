@@ -22,3 +22,4 @@ mod full_disk;
 mod backup;
 mod doctor;
 mod sizing;
+mod town;
