@@ -27,7 +27,7 @@ def run(make, data):
 
 def _figures(peer, data):
     millions = data.rows / 1e6
-    before, begun = peer.cpu_s(), time.monotonic()
+    parts_before, before, begun = peer.parts(), peer.cpu_s(), time.monotonic()
     peer.feed()
     seconds = time.monotonic() - begun
     acknowledged = peer.cpu_s()
@@ -43,7 +43,7 @@ def _figures(peer, data):
         "bytes_per_row": peer.standing_bytes() / data.rows,
         "bytes_per_row_now": below(peer.folder) / data.rows,
         "peak_bytes_fed": peer.peak_bytes(),
-        "parts": peer.parts(),
+        "parts_cpu_s_per_million": {part: (used - parts_before[part]) / millions for part, used in peer.parts().items()},
         "questions": {question: asked(peer, question, data.truth[question]) for question in QUESTIONS},
     }
     figures["peak_bytes"] = peer.peak_bytes()
@@ -71,5 +71,6 @@ def asked(peer, question, truth):
 
 
 def below(folder):
-    """Bytes of all files as they lie there now."""
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    """Bytes of all files as they lie there now; of one with holes what it takes up."""
+    stats = [path.lstat() for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    return sum(min(stat.st_size, stat.st_blocks * 512) for stat in stats)

@@ -1,7 +1,11 @@
 """Those who run in the race, one file each, in the order in which they take turns."""
 
+from engines.chain import Chain, ChainBatches
 from engines.clickhouse import ClickHouse, ClickHouseSynced
 from engines.duck import Duck
+from engines.influx import Influx
 from engines.meterhouse import Meterhouse
+from engines.postgres import Postgres
+from engines.victoria import Victoria
 
-ALL = [Meterhouse, ClickHouse, ClickHouseSynced, Duck]
+ALL = [Meterhouse, Influx, Victoria, ClickHouse, ClickHouseSynced, Duck, Postgres, Chain, ChainBatches]

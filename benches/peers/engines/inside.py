@@ -18,8 +18,7 @@ class Inside(Peer):
     def start(self):
         manifest = self.data.folder / "manifest.json"
         command = [sys.executable, HERE / "embedded.py", self.module, self.engine, self.folder, manifest, *self.words]
-        log = self.folder.with_suffix(".log")
-        self.process = Process(command, log, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = Process(command, self.log, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._answer()
 
     def feed(self):
@@ -53,7 +52,3 @@ class Inside(Peer):
         if "error" in said:
             raise RuntimeError(said["error"])
         return said
-
-    def stop(self):
-        super().stop()
-        self.folder.with_suffix(".log").unlink(missing_ok=True)

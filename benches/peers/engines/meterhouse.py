@@ -33,10 +33,9 @@ class Meterhouse(Peer):
         home = self.folder / "data"
         made = [BINARY, "--data-dir", home, "token", "create", "--scopes", "read,write"]
         token = subprocess.run(made, capture_output=True, text=True, check=True).stdout.strip()
-        log = self.folder.with_suffix(".log")
         serve = [BINARY, "--data-dir", home, "serve", "--listen", "127.0.0.1:0"]
-        self.process = Process(serve, log, env=dict(os.environ, RUST_LOG="info"))
-        self.port = until(lambda: int(re.search(r"address=127.0.0.1:(\d+)", log.read_text())[1]), self.process)
+        self.process = Process(serve, self.log, env=dict(os.environ, RUST_LOG="info"))
+        self.port = until(lambda: int(re.search(r"address=127.0.0.1:(\d+)", self.log.read_text())[1]), self.process)
         self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/x-protobuf"}
         self.line = self.open_line()
         self.last, self.lock = 0, threading.Lock()
@@ -83,10 +82,6 @@ class Meterhouse(Peer):
         told = subprocess.run([LOADGEN, "standing", self.folder / "data"], capture_output=True, text=True, check=True)
         standing = json.loads(told.stdout)
         return standing["data_bytes"] + standing["log_bytes"] + standing["state_bytes"]
-
-    def stop(self):
-        super().stop()
-        self.folder.with_suffix(".log").unlink(missing_ok=True)
 
 
 SQL = {

@@ -12,6 +12,7 @@ class Peer:
     def __init__(self, folder, data):
         """Works in `folder`; nothing runs yet."""
         self.folder, self.data, self.process = folder, data, None
+        self.log = folder.with_suffix(".log")
 
     @classmethod
     def ready(cls):
@@ -58,3 +59,4 @@ class Peer:
     def stop(self):
         if self.process:
             self.process.stop()
+        self.log.unlink(missing_ok=True)
