@@ -4,8 +4,8 @@ Promise: a figure stands beside another only if both answered every question wit
 truth; what could not be run is named with its reason.
 
 Read: `data.py` (the questions), `engines/peer.py` (what each can do), `measure.py` (one
-run), `race.py` (all of them), `goals.py`
-and `table.py` (what comes of it), `cache.py`, `process.py`.
+run), `race.py` (all of them), `goals.py`,
+`table.py` and `chart.py` (what comes of it), `cache.py`, `process.py`.
 """
 
 import argparse

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 
+import chart
 import goals
 import table
 from cache import CannotBeHad, said
@@ -85,7 +86,8 @@ class Race:
         text = table.markdown(told)
         (out / "peers.json").write_text(json.dumps(told, indent=1) + "\n")
         (out / "peers.md").write_text(text)
+        (out / "peers.svg").write_text(chart.svg(told))
         print(text)
-        said(f"written: {out}/peers.md, peers.json")
+        said(f"written: {out}/peers.md, peers.json and peers.svg")
         wrong = any(goals.untrue(runs) for peers in self.runs.values() for runs in peers.values())
         return 1 if wrong or self.missing else 0

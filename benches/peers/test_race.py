@@ -2,7 +2,9 @@
 
 import itertools
 import unittest
+from xml.etree import ElementTree
 
+import chart
 import goals
 import table
 from data import QUESTIONS, difference
@@ -75,6 +77,15 @@ class Tables(unittest.TestCase):
         cells = table._cells([run(), run(wrong=["daily"])])
         self.assertEqual(cells[len(table.COLUMNS) + list(QUESTIONS).index("daily")], "wrong")
         self.assertEqual(cells[-2:], ["1 wrong", "2"])
+
+    def test_an_untrue_answer_has_no_bar(self):
+        told_set = {"homes": 1, "registers": ["r"], "minutes": 1}
+        told = {"runs": {"A": {"X": [run(wrong=["daily"])]}}, "sets": {"A": told_set}, "machine": "m", "at": "2026-01-01"}
+        drawn = chart.svg(told)
+        ElementTree.fromstring(drawn)
+        # Its costs say nothing either: it may have left out the work.
+        self.assertEqual(drawn.count("not comparable"), 4)
+        self.assertEqual(drawn.count('<rect class="bar"'), len(QUESTIONS) - 1)
 
 
 if __name__ == "__main__":

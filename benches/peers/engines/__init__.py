@@ -3,9 +3,20 @@
 from engines.chain import Chain, ChainBatches
 from engines.clickhouse import ClickHouse, ClickHouseSynced
 from engines.duck import Duck
-from engines.influx import Influx
+from engines.influx import Influx, InfluxDecimals
 from engines.meterhouse import Meterhouse
 from engines.postgres import Postgres
 from engines.victoria import Victoria
 
-ALL = [Meterhouse, Influx, Victoria, ClickHouse, ClickHouseSynced, Duck, Postgres, Chain, ChainBatches]
+ALL = [
+    Meterhouse,
+    Influx,
+    InfluxDecimals,
+    Victoria,
+    ClickHouse,
+    ClickHouseSynced,
+    Duck,
+    Postgres,
+    Chain,
+    ChainBatches,
+]

@@ -1,5 +1,6 @@
 """InfluxDB 1.6 of Debian, fed wide lines; its answers are those of InfluxQL."""
 
+import decimal
 import json
 import urllib.parse
 
@@ -37,6 +38,9 @@ class Influx(Peer):
         "or it would not come to rest; wide lines, 5,000 a request, 4 connections"
     )
 
+    # Which lines it is fed.
+    form = "lines"
+
     @classmethod
     def ready(cls):
         cls.binary = debian("influxdb") / "usr/bin/influxd"
@@ -53,7 +57,7 @@ class Influx(Peer):
 
     def feed(self):
         send = lambda line, body: line.ask("POST", "/write?db=race", body)
-        feed(self.data.batches("lines"), CONNECTIONS, lambda: Line(self.port), send)
+        feed(self.data.batches(self.form), CONNECTIONS, lambda: Line(self.port), send)
 
     def settle(self):
         quiet(self.cpu_s, at_least=COLD_S + 12)
@@ -67,6 +71,26 @@ class Influx(Peer):
         if "error" in result or "series" not in result:
             raise RuntimeError(f"{result}")
         return [row for series in result["series"] for row in READ[question](series)]
+
+
+class InfluxDecimals(Influx):
+    name = "InfluxDB 1.6, wide, decimals"
+    how = (
+        "the same fed numbers as a display shows them, which it keeps as floats; its answers are compared after "
+        "rounding to the register's last digit"
+    )
+    form = "decimals"
+
+    def rows(self, question, answer):
+        """As last digits again: the value is the last of a row, the register where a question says."""
+        scales, place = self.data.told["scales"], REGISTER[question]
+        for *key, value in super().rows(question, answer):
+            scale = scales[0 if place is None else key[place]]
+            yield (*key, round(decimal.Decimal(repr(value)).scaleb(scale)))
+
+
+# Of a row before its value.
+REGISTER = {"last_day": 0, "consumption": None, "daily": 1, "latest": 1, "hourly": 0}
 
 
 def within(told):

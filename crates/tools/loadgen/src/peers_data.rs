@@ -110,6 +110,7 @@ fn describe(out: &Path, asked: &PeersData, homes: &Homes, truth: &Truth) -> anyh
         "seed": asked.seed,
         "homes": size.homes,
         "registers": homes.registers(),
+        "scales": homes.scales(),
         "minutes": size.minutes,
         "rows": truth.rows(),
         "messages": u64::from(size.homes) * u64::from(size.minutes),

@@ -1,6 +1,6 @@
 //! The same messages as each of those who run in the race is fed best.
 
-use meter::Span;
+use meter::{Decimal, Span};
 use parse::protobuf::{Container, Measurement, Value, Writer};
 use simulate::Fleet;
 
@@ -16,9 +16,10 @@ pub struct Format {
     pub encode: fn(&[Minute], &Homes) -> Vec<u8>,
 }
 
-pub const ALL: [Format; 4] = [
+pub const ALL: [Format; 5] = [
     Format { name: "requests", ending: "pb", messages: REQUEST, encode: requests },
     Format { name: "lines", ending: "txt", messages: BATCH, encode: lines },
+    Format { name: "decimals", ending: "txt", messages: BATCH, encode: decimals },
     Format { name: "native", ending: "native", messages: BATCH, encode: native },
     Format { name: "copy", ending: "copy", messages: BATCH, encode: copy },
 ];
@@ -51,14 +52,24 @@ fn requests(minutes: &[Minute], homes: &Homes) -> Vec<u8> {
     request.into_body()
 }
 
-/// Wide lines of InfluxDB: a line a message, a field a register, integers.
+/// Wide lines of InfluxDB: a line a message, a field a register, last digits as integers.
 fn lines(minutes: &[Minute], _: &Homes) -> Vec<u8> {
+    wide(minutes, |_, digits| format!("{digits}i"))
+}
+
+/// The same with the numbers as a display shows them, which InfluxDB keeps as floats.
+fn decimals(minutes: &[Minute], homes: &Homes) -> Vec<u8> {
+    let scales = homes.scales();
+    wide(minutes, |register, digits| Decimal::new(digits, scales[register]).to_string())
+}
+
+fn wide(minutes: &[Minute], written: impl Fn(usize, i64) -> String) -> Vec<u8> {
     let mut out = String::new();
     for minute in minutes {
         out.push_str(&format!("m,home={}", minute.home));
-        for (register, digits) in minute.digits.iter().enumerate() {
+        for (register, &digits) in minute.digits.iter().enumerate() {
             let before = if register == 0 { ' ' } else { ',' };
-            out.push_str(&format!("{before}r{register:02}={digits}i"));
+            out.push_str(&format!("{before}r{register:02}={}", written(register, digits)));
         }
         out.push_str(&format!(" {}000000000\n", seconds(minute)));
     }
@@ -154,6 +165,13 @@ mod tests {
         let expected =
             "m,home=0 r00=19150i,r01=-3i 1777593600000000000\nm,home=300 r00=7i,r01=2304i 1777593600000000000\n";
         assert_eq!(String::from_utf8(lines(&minutes, &homes)).unwrap(), expected);
+    }
+
+    #[test]
+    fn decimals_are_what_a_display_shows() {
+        let (minutes, homes) = two();
+        let first = String::from_utf8(decimals(&minutes, &homes)).unwrap();
+        assert!(first.starts_with("m,home=0 r00=19.150,r01=-0.3 1777593600000000000\n"), "{first}");
     }
 
     #[test]

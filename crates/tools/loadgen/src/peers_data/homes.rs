@@ -57,6 +57,12 @@ impl Homes {
         self.registers.iter().enumerate().map(|(place, register)| Stream { register, ..of(place) }).collect()
     }
 
+    /// Digits after the point, by register.
+    pub fn scales(&self) -> Vec<u8> {
+        let scale = |stream: &Stream<'_>| u8::try_from(stream.scale).expect("a scale is at most 18");
+        self.streams().iter().map(scale).collect()
+    }
+
     /// By time, then by home.
     pub fn minutes(&self) -> impl Iterator<Item = Minute> {
         let to = Timestamp(FROM.0 + i64::from(self.size.minutes) * MINUTE.0);
