@@ -1,14 +1,20 @@
 //! The data directory's own version: `format.json`.
 //!
 //! Promise: an older binary refuses a newer directory with a clear word, and a
-//! changed byte in the file is noticed.
+//! changed byte in the file is noticed. An older directory is brought up to date
+//! when it is opened, and this file first: whatever a crash leaves half done, no
+//! older binary takes for its own.
 
 use host::{Disk, Entropy, Kind};
 use serde::{Deserialize, Serialize};
+use tracing::info;
 
 pub const PATH: &str = "format.json";
 /// Raised whenever an older binary could misread what a newer one wrote.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+/// The oldest that is read. Before 2 the parts had no versions of their own: all
+/// were what is now 1.
+pub const OLDEST: u32 = 1;
 
 /// What every reader of the directory must agree on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +28,23 @@ pub struct Format {
     pub chunk_months: u64,
     /// A position is the sequence shifted by this many bits, plus the chunk.
     pub chunk_bits: u32,
+    /// Since version 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Parts>,
+}
+
+/// Versions of what has no room for one in its own files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parts {
+    pub lake: u32,
+    pub archive: u32,
+}
+
+impl Parts {
+    /// Of a directory that does not say.
+    pub const BEFORE: Parts = Parts { lake: 1, archive: 1 };
+    /// What this binary writes.
+    const OURS: Parts = Parts { lake: store::FORMAT_VERSION, archive: journal::ARCHIVE_VERSION };
 }
 
 #[derive(Serialize, Deserialize)]
@@ -37,6 +60,10 @@ pub enum Error {
         "format.json says version {found}, this binary reads up to {VERSION}; use a newer meterhouse for this directory"
     )]
     Newer { found: u64 },
+    #[error(
+        "format.json says that the {part} is of version {found}, this binary reads up to {ours}; use a newer meterhouse for this directory"
+    )]
+    NewerPart { part: &'static str, found: u32, ours: u32 },
     #[error("format.json is damaged ({what}); restore it from a backup")]
     Damaged { what: String },
     #[error(
@@ -50,17 +77,21 @@ pub enum Error {
 impl Error {
     pub fn kind(&self) -> Kind {
         match self {
-            Error::Newer { .. } | Error::Differs { .. } => Kind::Conflict,
+            Error::Newer { .. } | Error::NewerPart { .. } | Error::Differs { .. } => Kind::Conflict,
             Error::Damaged { .. } => Kind::Corrupt,
             Error::Disk(error) => Kind::of_io(error),
         }
     }
 }
 
-/// The directory's format; a new directory gets one.
+/// The directory's format; a new directory gets one, an older one is raised to ours.
 pub fn open(disk: &dyn Disk, entropy: &dyn Entropy) -> Result<Format, Error> {
     match read(disk) {
         Err(Error::Disk(error)) if error.kind() == std::io::ErrorKind::NotFound => create(disk, entropy),
+        Ok(older) if older.version < VERSION => {
+            info!(from = older.version, to = VERSION, "format.json is raised; an older meterhouse refuses it now");
+            write(disk, Format { version: VERSION, parts: Some(Parts::OURS), ..older }, true)
+        }
         other => other,
     }
 }
@@ -94,9 +125,14 @@ fn create(disk: &dyn Disk, entropy: &dyn Entropy) -> Result<Format, Error> {
         chunk_items: process::CHUNK_ITEMS as u64,
         chunk_months: process::CHUNK_MONTHS_MAX as u64,
         chunk_bits: store::Position::CHUNK_BITS,
+        parts: Some(Parts::OURS),
     };
+    write(disk, format, false)
+}
+
+fn write(disk: &dyn Disk, format: Format, replace: bool) -> Result<Format, Error> {
     let sealed = Sealed { checksum: checksum(&format), format };
-    disk.write_durable(PATH, &to_bytes(&sealed), false)?;
+    disk.write_durable(PATH, &to_bytes(&sealed), replace)?;
     Ok(sealed.format)
 }
 
@@ -112,6 +148,13 @@ impl Format {
         for (field, found, ours) in rules {
             if found != ours {
                 return Err(Error::Differs { field, found, ours });
+            }
+        }
+        let Some(parts) = self.parts else { return Ok(()) };
+        let ours = Parts::OURS;
+        for (part, found, ours) in [("lake", parts.lake, ours.lake), ("archive", parts.archive, ours.archive)] {
+            if found > ours {
+                return Err(Error::NewerPart { part, found, ours });
             }
         }
         Ok(())
@@ -132,7 +175,7 @@ fn to_bytes(sealed: &Sealed) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use host::{RealDisk, SeededEntropy};
+    use host::{RealDisk, SeededEntropy, SimDisk};
 
     #[test]
     fn every_changed_byte_of_the_format_file_is_noticed() {
@@ -153,8 +196,60 @@ mod tests {
     fn a_newer_directory_is_refused_with_a_clear_word() {
         let dir = tempfile::tempdir().expect("a temp directory");
         let disk = RealDisk::open(dir.path()).expect("opens");
-        std::fs::write(dir.path().join(PATH), br#"{"format":{"version":2,"new":true}}"#).expect("writes");
+        std::fs::write(dir.path().join(PATH), br#"{"format":{"version":3,"new":true}}"#).expect("writes");
         let error = open(&disk, &SeededEntropy::new(1)).expect_err("newer");
         assert!(error.to_string().contains("use a newer meterhouse"), "{error}");
+    }
+
+    fn directory() -> (tempfile::TempDir, RealDisk) {
+        let dir = tempfile::tempdir().expect("a temp directory");
+        let disk = RealDisk::open(dir.path()).expect("opens");
+        (dir, disk)
+    }
+
+    #[test]
+    fn a_directory_of_the_version_before_is_raised_once_and_keeps_its_epoch() {
+        let (_dir, disk) = directory();
+        let made = open(&disk, &SeededEntropy::new(1)).expect("made");
+        let older = Format { version: 1, parts: None, ..made.clone() };
+        write(&disk, older.clone(), true).expect("written");
+        assert_eq!(read(&disk).expect("reading raises nothing"), older);
+        assert_eq!(open(&disk, &SeededEntropy::new(2)).expect("raised"), made);
+        assert_eq!(read(&disk).expect("raised for good"), made);
+    }
+
+    #[test]
+    fn a_part_of_the_future_is_refused_by_name() {
+        let (_dir, disk) = directory();
+        let made = open(&disk, &SeededEntropy::new(1)).expect("made");
+        for (part, parts) in
+            [("lake", Parts { lake: 9, ..Parts::OURS }), ("archive", Parts { archive: 9, ..Parts::OURS })]
+        {
+            write(&disk, Format { parts: Some(parts), ..made.clone() }, true).expect("written");
+            let error = open(&disk, &SeededEntropy::new(1)).expect_err("newer").to_string();
+            assert!(
+                error.contains(&format!("the {part} is of version 9")) && error.contains("newer meterhouse"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_power_cut_while_it_is_raised_leaves_one_of_the_two() {
+        let (dir, disk) = directory();
+        let made = open(&disk, &SeededEntropy::new(1)).expect("made");
+        let older = Format { version: 1, parts: None, ..made.clone() };
+        write(&disk, older.clone(), true).expect("written");
+        let bytes = std::fs::read(dir.path().join(PATH)).expect("readable");
+        for operation in 0..20 {
+            for seed in 0..4 {
+                let machine = SimDisk::new(seed);
+                machine.write_durable(PATH, &bytes, false).expect("written");
+                machine.crash_at(machine.operations() + operation);
+                let raised = open(&machine, &SeededEntropy::new(1));
+                let found = read(&machine.power_cycle(seed)).expect("one of the two");
+                assert!(found == made || (found == older && raised.is_err()), "after {operation}: {found:?}");
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use host::RealDisk;
 
+use crate::format::Parts;
 use crate::{format, manifest};
 
 /// One format.
@@ -23,7 +24,11 @@ pub struct OnDisk {
     pub derived: bool,
 }
 
-pub const DIRECTORY: OnDisk = kept("data directory", format::PATH, format::VERSION as u64);
+pub const DIRECTORY: OnDisk =
+    OnDisk { reads_from: format::OLDEST as u64, ..kept("data directory", format::PATH, format::VERSION as u64) };
+pub const LAKE: OnDisk = kept("lake", "lake/*", store::FORMAT_VERSION as u64);
+pub const ARCHIVE: OnDisk = kept("archive", "archive/*", journal::ARCHIVE_VERSION as u64);
+pub const UPLOAD: OnDisk = kept("upload", "uploads/*.json", ingest::UPLOAD_VERSION as u64);
 pub const JOURNAL: OnDisk = kept("journal", "journal/*.seg", journal::FORMAT_VERSION as u64);
 pub const REGISTRY: OnDisk =
     OnDisk { reads_from: 1, ..kept("registry", "registry.sqlite", registry::FORMAT_VERSION as u64) };
@@ -34,7 +39,7 @@ pub const CHECKPOINT: OnDisk = OnDisk {
 };
 pub const BACKUP: OnDisk = kept("backup", manifest::MANIFEST, manifest::VERSION as u64);
 
-pub const ALL: [OnDisk; 6] = [DIRECTORY, JOURNAL, REGISTRY, REGISTRY_SUM, CHECKPOINT, BACKUP];
+pub const ALL: [OnDisk; 9] = [DIRECTORY, LAKE, ARCHIVE, JOURNAL, REGISTRY, REGISTRY_SUM, UPLOAD, CHECKPOINT, BACKUP];
 
 const fn kept(name: &'static str, place: &'static str, version: u64) -> OnDisk {
     OnDisk { name, place, writes: version, reads_from: version, derived: false }
@@ -53,7 +58,12 @@ pub fn found(dir: &Path) -> std::io::Result<Vec<Found>> {
     let mut all = Vec::new();
     let mut add = |of, version| all.push(Found { of, version });
     match format::read(&disk) {
-        Ok(format) => add(DIRECTORY, Ok(u64::from(format.version))),
+        Ok(format) => {
+            add(DIRECTORY, Ok(u64::from(format.version)));
+            let Parts { lake, archive } = format.parts.unwrap_or(Parts::BEFORE);
+            add(LAKE, Ok(u64::from(lake)));
+            add(ARCHIVE, Ok(u64::from(archive)));
+        }
         Err(format::Error::Newer { found }) => add(DIRECTORY, Ok(found)),
         Err(format::Error::Disk(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => add(DIRECTORY, Err(error.to_string())),
@@ -70,4 +80,29 @@ pub fn found(dir: &Path) -> std::io::Result<Vec<Found>> {
         add(CHECKPOINT, Ok(u64::from(version)));
     }
     Ok(all)
+}
+
+/// What the next start would raise, and an older binary then refuse.
+pub fn older(dir: &Path) -> std::io::Result<Vec<OnDisk>> {
+    let is_older = |found: &Found| found.version.as_ref().is_ok_and(|version| *version < found.of.writes);
+    Ok(found(dir)?.iter().filter(|found| !found.of.derived && is_older(found)).map(|found| found.of).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/versions.md"));
+
+    #[test]
+    fn the_page_on_versions_says_what_the_binary_does() {
+        let rows: Vec<&str> = PAGE.lines().filter(|line| line.starts_with("| ") && line.contains('`')).collect();
+        assert_eq!(rows.len(), ALL.len(), "{rows:#?}");
+        for (of, row) in ALL.iter().zip(rows) {
+            let OnDisk { name, place, writes, reads_from, derived } = of;
+            let reads_from = if *derived { "any".to_owned() } else { reads_from.to_string() };
+            let expected = format!("| {name} | `{place}` | {writes} | {reads_from} | ");
+            assert!(row.starts_with(&expected), "{row:?} should begin {expected:?}");
+        }
+    }
 }

@@ -1,5 +1,9 @@
 //! `meterhouse backup`: by the server that works on the data directory, or here
 //! if none does.
+//!
+//! Promise: a backup holds what a directory was, of the version it was. To open
+//! an older one is to raise it, and then no backup leads back; so that is left to
+//! the binary that wrote it.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,6 +12,7 @@ use std::sync::Arc;
 use crate::backup::Taking;
 use crate::cli::Common;
 use crate::exit::{Taken, Usage};
+use crate::formats::{self, OnDisk};
 use crate::settings::Settings;
 use crate::{control, wire};
 
@@ -18,6 +23,7 @@ pub async fn backup(common: Common, settings: Settings, to: &Path) -> anyhow::Re
     if !common.data_dir.exists() {
         return Err(Usage(format!("there is no data directory {}", common.data_dir.display())).into());
     }
+    refuse_an_older(&common)?;
     let (to, data_dir) = (std::path::absolute(to)?, std::path::absolute(&common.data_dir)?);
     if to.starts_with(&data_dir) {
         return Err(Usage("a backup inside the data directory would be lost with it".into()).into());
@@ -35,6 +41,17 @@ pub async fn backup(common: Common, settings: Settings, to: &Path) -> anyhow::Re
     };
     told(&taking, &to, common.json)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn refuse_an_older(common: &Common) -> anyhow::Result<()> {
+    let older = formats::older(&common.data_dir)?;
+    let Some(OnDisk { name, writes, .. }) = older.first() else { return Ok(()) };
+    Err(Usage(format!(
+        "{} is of an older meterhouse: its {name} is before version {writes}, and taking a backup here would raise it; \
+         take the backup with the meterhouse that wrote it, then start this one",
+        common.data_dir.display()
+    ))
+    .into())
 }
 
 fn told(taking: &Taking, to: &Path, json: bool) -> anyhow::Result<()> {

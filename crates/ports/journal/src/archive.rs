@@ -14,6 +14,9 @@ use crate::{Content, Damage, Error};
 
 /// Where the objects lie, below the data directory.
 pub const ARCHIVE_DIR: &str = "archive";
+/// Of the archive: objects by the sha-256 of what was sent, as it was sent. They
+/// carry no version of their own, for their bytes are the senders'.
+pub const ARCHIVE_VERSION: u32 = 1;
 /// A year of half-hours of 100,000 meters as NEM12 is about 10 GB.
 pub const OBJECT_BYTES_MAX: u64 = 16 << 30;
 /// What is read or written at once.

@@ -55,7 +55,7 @@ pub use part::Part;
 pub use position::Position;
 pub use rows::{batch_to_rows, rows_to_batch};
 pub use scan::{ScanRequest, ScanStats, ScanTable};
-pub use schema::{Table, column};
+pub use schema::{FORMAT_VERSION, Table, column};
 pub use scrub::{Damage, ScrubReport};
 pub use snapshot::{Snapshot, Tail};
 pub use stored::StoredFile;

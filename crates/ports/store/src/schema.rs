@@ -68,6 +68,10 @@ pub mod column {
     pub const COUNT: usize = 16;
 }
 
+/// Of all tables: their columns, what a log entry carries of ours (tags, positions)
+/// and how logs are summed. Raised whenever an older binary could misread them.
+pub const FORMAT_VERSION: u32 = 1;
+
 /// The group of every tenant that has none of its own.
 pub const GROUP_SHARED: &str = "shared";
 

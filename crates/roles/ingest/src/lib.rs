@@ -51,4 +51,4 @@ pub use limits::{
 pub use metrics::Metrics;
 pub use problem::{Problem, status_of};
 pub use refusals::refusals;
-pub use uploads::{UploadSettings, Uploads, tend};
+pub use uploads::{UPLOAD_VERSION, UploadSettings, Uploads, tend};

@@ -26,6 +26,7 @@ use tokio::sync::OwnedMutexGuard;
 use crate::{Error, Result};
 use facts::{DIR, Facts, bytes_path, facts_path};
 
+pub use facts::VERSION as UPLOAD_VERSION;
 pub use finish::tend;
 
 /// 128 random bits: nobody meets another's by chance.

@@ -52,7 +52,12 @@ fn judge(Found { of, version }: &Found) -> Finding {
     }
     if version >= reads_from {
         let means = format!("the next start brings the {name} up to {writes}, which an older binary refuses");
-        return Finding::watch(CHECK, seen, means, "take a backup before the first start of this version");
+        return Finding::watch(
+            CHECK,
+            seen,
+            means,
+            "take a backup with the meterhouse that wrote it before the first start of this one",
+        );
     }
     let means = format!("this binary reads the {name} from {reads_from} on");
     Finding::bad(CHECK, seen, means, "start once with a meterhouse between the two versions")

@@ -23,3 +23,4 @@ mod backup;
 mod doctor;
 mod sizing;
 mod town;
+mod upgrading;

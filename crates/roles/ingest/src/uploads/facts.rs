@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// Where uploads lie, below the data directory.
 pub(super) const DIR: &str = "uploads";
 /// Of this file's form; a newer one is left alone.
-const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 /// Names and metadata are bounded where they come in.
 const FACTS_BYTES_MAX: usize = 64 << 10;
 
