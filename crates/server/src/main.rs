@@ -28,6 +28,7 @@ mod ask;
 mod names;
 mod inbox;
 mod control;
+mod traces;
 mod serve;
 mod applied;
 mod import;

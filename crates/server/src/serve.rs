@@ -25,8 +25,9 @@ use crate::cli::Common;
 use crate::exit::{Taken, Usage};
 use crate::settings::Settings;
 use crate::tls::Certificate;
+use crate::traces::Exporter;
 use crate::wire::{self, Front, Running};
-use crate::{control, descriptors, inbox, sql, tls};
+use crate::{control, descriptors, inbox, sql, tls, traces};
 
 pub async fn serve(common: Common, settings: Settings, listen: Option<SocketAddr>) -> anyhow::Result<ExitCode> {
     if common.server.is_some() {
@@ -75,6 +76,8 @@ struct Beside {
     /// Where commands on this machine ask, and of what.
     control: Option<(UnixListener, Arc<Alive>)>,
     certificate: Option<Certificate>,
+    /// Of records that are followed.
+    exporter: Option<Exporter>,
 }
 
 impl Server {
@@ -90,6 +93,8 @@ impl Server {
             ))
         })?;
         let address = listener.local_addr()?;
+        let (spans, exporter) = traces::start(&settings.traces, &house.epoch, house.clock.clone())?;
+        let house = wire::House { spans, ..house };
         let (front, running) = wire::start(house, settings, Until::Told);
         let authenticator = Arc::new(Authenticator::new(front.registry.clone(), front.clock.clone()));
         let limits = ingest::Limits {
@@ -104,6 +109,7 @@ impl Server {
             profiles: front.profiles.clone(),
             clock: front.clock.clone(),
             limits: limits.clone(),
+            spans: front.spans.clone(),
         });
         // Nobody is let in before `run`, so this is what the journal was opened with.
         let held_at_start = front.journal.end().await;
@@ -128,7 +134,7 @@ impl Server {
             .merge(web)
             .method_not_allowed_fallback(async || ingest::Problem::method())
             .fallback(not_found);
-        let beside = Beside::default();
+        let beside = Beside { exporter, ..Beside::default() };
         Ok(Server { address, front, running, listener, intake, limits, router, beside, closes })
     }
 
@@ -141,7 +147,7 @@ impl Server {
     /// what is acknowledged and not applied yet waits in the journal.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let Server { front, running, listener, intake, limits, router, beside, closes, .. } = self;
-        let Beside { inbox, control, certificate } = beside;
+        let Beside { inbox, control, certificate, exporter } = beside;
         let Running { stop: role_stop, mut role, .. } = running;
         let (broken_in, broken) = watch::channel(None::<String>);
         let watched = intake.clone();
@@ -182,6 +188,9 @@ impl Server {
         role_stop.send_replace(Until::Now);
         role.await.context("process role")??;
         front.journal.close().await.context("journal")?;
+        if let Some(exporter) = exporter {
+            exporter.finish().await;
+        }
         Ok(())
     }
 }

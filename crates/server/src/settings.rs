@@ -20,6 +20,7 @@ pub struct Settings {
     pub uploads: Uploads,
     pub inbox: Inbox,
     pub log: Log,
+    pub traces: Traces,
     pub journal: Journal,
     pub process: Process,
     pub maintain: Maintain,
@@ -57,6 +58,14 @@ pub struct Inbox {
 #[serde(deny_unknown_fields)]
 pub struct Log {
     pub json: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Traces {
+    /// Empty: none.
+    pub otlp_endpoint: String,
+    pub one_in: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use host::{Clock, Disk, Entropy, Lock, OsEntropy, RealDisk, SystemClock};
+use host::{Clock, Disk, Entropy, Lock, OsEntropy, RealDisk, Spans, SystemClock};
 use ingest::{UploadSettings, Uploads};
 use journal::{Archive, Journal, Local};
 use meter::TenantId;
@@ -38,6 +38,10 @@ pub struct House {
     pub journal: Arc<Local>,
     pub archive: Arc<Archive>,
     pub lake: Lake,
+    /// Names this journal's life.
+    pub epoch: String,
+    /// Told of records that are followed: nothing, unless a server is told whom.
+    pub spans: Spans,
     /// Held while the house stands: one process a directory.
     pub lock: Box<dyn Lock>,
 }
@@ -80,6 +84,8 @@ pub async fn open(dir: &Path, settings: &Settings) -> anyhow::Result<House> {
         journal: Arc::new(journal),
         archive: Arc::new(archive),
         lake,
+        epoch: format.epoch,
+        spans: Spans::default(),
         lock,
     })
 }
@@ -138,13 +144,16 @@ pub struct Front {
     pub at_hand: AtHand,
     /// Shows what is applied.
     pub live: Live,
+    /// Told of records that are followed.
+    pub spans: Spans,
     /// The directory's, held to the end.
     _lock: Box<dyn Lock>,
 }
 
 /// Starts the process role, which works `until` then unless it is told otherwise.
 pub fn start(house: House, settings: &Settings, until: Until) -> (Front, Running) {
-    let House { disk, clock, entropy, registry, journal, archive, lake, lock } = house;
+    let House { disk, clock, entropy, registry, journal, archive, lake, spans, lock, .. } = house;
+    journal.tell(spans.clone());
     let (stop, stopped) = watch::channel(until);
     let (progress_in, progress) = watch::channel(Progress::default());
     let reader = lake.reader();
@@ -163,11 +172,12 @@ pub fn start(house: House, settings: &Settings, until: Until) -> (Front, Running
         progress: progress_in,
         at_hand: at_hand.clone(),
         live: live.clone(),
+        spans: spans.clone(),
         settings: process_settings(settings),
     };
     let role = tokio::spawn(process::run(parts, stopped));
     let front =
-        Front { disk, clock, entropy, registry, journal, archive, profiles, reader, at_hand, live, _lock: lock };
+        Front { disk, clock, entropy, registry, journal, archive, profiles, reader, at_hand, live, spans, _lock: lock };
     (front, Running { progress, stop, role })
 }
 

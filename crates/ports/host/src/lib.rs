@@ -8,7 +8,7 @@
 //! `entropy.rs`, `disk.rs` (the contract), `contract.rs` (the contract as a
 //! test), `real.rs` (a directory of the machine), `sim.rs` (a disk whose power
 //! fails when told to), `folder.rs` (one that others write into), `machine.rs`
-//! (what the machine gives).
+//! (what the machine gives), `spans.rs` (what happened to a record and when).
 
 mod kind;
 mod clock;
@@ -19,6 +19,7 @@ mod real;
 mod sim;
 mod folder;
 pub mod machine;
+mod spans;
 
 pub use clock::{Clock, ManualClock, SystemClock, sleep};
 pub use disk::{Disk, Entry, Lock, SWEPT_SUFFIX, is_full, is_temporary, parent_of, sweep_temporaries};
@@ -27,3 +28,4 @@ pub use folder::{Folder, Found, Reader};
 pub use kind::Kind;
 pub use real::RealDisk;
 pub use sim::{SECTOR_BYTES, SimDisk};
+pub use spans::{Span, Spans, Step};

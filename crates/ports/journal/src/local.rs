@@ -24,12 +24,12 @@ mod hold;
 mod scrub;
 mod glance;
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use host::{Clock, Disk, Entropy};
+use host::{Clock, Disk, Entropy, Spans};
 use meter::Sequence;
 use tokio::sync::{oneshot, watch};
 
@@ -74,6 +74,7 @@ struct Shared {
     trimming: Mutex<()>,
     /// One more holder for each [`Hold`].
     held: Arc<()>,
+    spans: OnceLock<Spans>,
     state: watch::Sender<State>,
 }
 
@@ -117,6 +118,7 @@ impl Local {
             cursor: Mutex::new(None),
             trimming: Mutex::new(()),
             held: Arc::default(),
+            spans: OnceLock::new(),
             state: watch::Sender::new(State { next, stopped: None }),
         });
         let mut writer = Writer {
@@ -137,6 +139,11 @@ impl Local {
     /// What opening had to set aside: the end of a write cut short by a crash.
     pub fn torn(&self) -> Option<&Torn> {
         self.torn.as_ref()
+    }
+
+    /// From now on each followed record's sync is told; the first caller is who it is told.
+    pub fn tell(&self, spans: Spans) {
+        self.shared.spans.get_or_init(|| spans);
     }
 
     /// Reads every byte beside the writer and names what is not as written.

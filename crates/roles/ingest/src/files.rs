@@ -127,7 +127,7 @@ async fn look_at(intake: &Intake, uri: &Uri, headers: &HeaderMap) -> Result<(Lab
     }
     let in_memory = declared.min(RECORD_BYTES_MAX as u64);
     let permit = intake.admit(writer.tenant, in_memory)?;
-    Ok((Label::of_http(writer.tenant, format, name), Gathered::new(in_memory), permit))
+    Ok((Label::of_http(writer.tenant, format, name, intake.parts.spans.now()), Gathered::new(in_memory), permit))
 }
 
 /// A small file into memory, a larger one into the archive as it comes.

@@ -150,7 +150,8 @@ async fn take(inbox: &Arc<Inbox>, intake: &Arc<Intake>, watched: &mut Watched, f
         Ok(format) => format,
         Err(error) => return watched.tell(&name, &error),
     };
-    let label = Label { tenant, door: Door::File, format, object: name.clone(), message_id: String::new() };
+    let label =
+        Label { tenant, door: Door::File, format, object: name.clone(), message_id: String::new(), since: None };
     match intake.append(label, content).await {
         Ok(appended) => {
             intake.metrics().file();

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use host::Clock;
+use host::{Clock, Spans, Step};
 use journal::{Archive, Body, Content, Door, Journal};
-use meter::TenantId;
+use meter::{TenantId, Timestamp};
 use registry::{Authenticator, Principal, Profiles, Scope};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -31,6 +31,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// What a sender may ask of the house.
     pub limits: Limits,
+    /// Told of bodies that are followed.
+    pub spans: Spans,
 }
 
 /// The HTTP door's state, shared by its requests.
@@ -50,12 +52,23 @@ pub(crate) struct Label {
     pub(crate) format: String,
     pub(crate) object: String,
     pub(crate) message_id: String,
+    /// When it began to come in, where that is known and someone follows.
+    pub(crate) since: Option<Timestamp>,
+}
+
+fn notes(tenant: TenantId, door: Door, bytes: u64) -> Vec<(&'static str, String)> {
+    let door = format!("{door:?}").to_lowercase();
+    vec![
+        ("meterhouse.tenant", tenant.0.to_string()),
+        ("meterhouse.door", door),
+        ("meterhouse.bytes", bytes.to_string()),
+    ]
 }
 
 impl Label {
     /// Of a body that is one request.
-    pub(crate) fn of_http(tenant: TenantId, format: String, object: String) -> Label {
-        Label { tenant, door: Door::Http, format, object, message_id: String::new() }
+    pub(crate) fn of_http(tenant: TenantId, format: String, object: String, since: Option<Timestamp>) -> Label {
+        Label { tenant, door: Door::Http, format, object, message_id: String::new(), since }
     }
 }
 
@@ -120,10 +133,14 @@ impl Intake {
     /// Makes a body durable. Only after this may anyone say yes.
     pub(crate) async fn append(&self, label: Label, content: Content) -> Result<journal::Receipt> {
         let (size, start) = (content.size(), self.parts.clock.monotonic());
-        let Label { tenant, door, format, object, message_id } = label;
+        let Label { tenant, door, format, object, message_id, since } = label;
         let body = Body { tenant, door, format, object, message_id, content };
+        let from = self.parts.spans.now();
         let receipt = self.parts.journal.append(body).await?;
         self.metrics.appended(size, self.parts.clock.monotonic().saturating_sub(start));
+        let spans = &self.parts.spans;
+        spans.tell(receipt.sequence, Step::Append, from, Vec::new);
+        spans.tell(receipt.sequence, Step::Door, since.or(from), || notes(tenant, door, size));
         Ok(receipt)
     }
 

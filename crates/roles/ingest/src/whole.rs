@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use journal::{Content, RECORD_BYTES_MAX};
-use meter::TenantId;
+use meter::{TenantId, Timestamp};
 use parse::Limits;
 
 use crate::admission::Permit;
@@ -28,6 +28,8 @@ pub(crate) struct Announced {
     encoding: Encoding,
     body: Gathered,
     permit: Permit,
+    /// When someone follows.
+    since: Option<Timestamp>,
 }
 
 impl Announced {
@@ -39,7 +41,7 @@ impl Announced {
             return Err(Error::TooLarge { limit });
         }
         let (permit, body) = (intake.admit(tenant, declared)?, Gathered::new(declared));
-        Ok(Announced { tenant, form, encoding, body, permit })
+        Ok(Announced { tenant, form, encoding, body, permit, since: intake.parts.spans.now() })
     }
 }
 
@@ -60,7 +62,7 @@ pub(crate) async fn take_in(
             return Err(error);
         }
     };
-    let Announced { tenant, form, encoding, body, mut permit } = announced;
+    let Announced { tenant, form, encoding, body, mut permit, since } = announced;
     let sent = receive(&mut incoming, body, limits.wire_bytes_max, &mut permit).await;
     let sent = match sent {
         Ok(sent) => sent,
@@ -71,7 +73,7 @@ pub(crate) async fn take_in(
     };
     intake.metrics().received(sent.len() as u64);
     let (readable, permit) = understand(sent, form, encoding, limits.expanded_bytes_max, permit).await?;
-    let label = Label::of_http(tenant, form.format().name().to_owned(), String::new());
+    let label = Label::of_http(tenant, form.format().name().to_owned(), String::new(), since);
     let bytes = readable.bytes().clone();
     let size = bytes.len();
     let content = match size <= RECORD_BYTES_MAX {

@@ -30,6 +30,7 @@ mod checkpoint;
 mod restore;
 mod maintain;
 mod stages;
+mod followed;
 mod intake;
 mod role;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use host::{Clock, Disk, Entropy};
+use host::{Clock, Disk, Entropy, Spans};
 use journal::{Archive, Journal};
 use store::{Lake, Position, SharedWords};
 use tokio::sync::watch;
@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 use crate::at_hand::AtHand;
 use crate::checkpoint::{self, Channels};
 use crate::chunk::Chunk;
+use crate::followed::Followed;
 use crate::intake::{Intake, Room};
 use crate::judge::{Counts, judge, read};
 use crate::live::{self, Fresh, Live};
@@ -110,20 +111,23 @@ pub struct Parts {
     pub at_hand: AtHand,
     /// Shows what is new to those who watch.
     pub live: Live,
+    /// Told of records that are followed.
+    pub spans: Spans,
     /// When rounds end.
     pub settings: Settings,
 }
 
 /// Applies the journal until `stop` says that it is enough.
 pub async fn run(parts: Parts, stop: watch::Receiver<Until>) -> Result<Lake, Error> {
-    let Parts { journal, archive, lake, lessor, formats, disk, entropy, clock, progress, at_hand, live, settings } =
-        parts;
+    let Parts { journal, archive, lake, lessor, formats, disk, entropy, clock, progress, .. } = parts;
+    let Parts { at_hand, live, spans, settings, .. } = parts;
     let messages = MessagesSeen::new(entropy.as_ref()).map_err(Error::Entropy)?;
     let Restored { understander, channels, from } = restore(&lake, disk.as_ref(), lessor, formats, messages)?;
     info!(%from, channels = channels.latest.channel_count(), "process starts");
     lake.show_latest(channels.latest.clone());
     let words = understander.words.clone();
-    let stages = Stages::start(journal.clone(), archive, understander, from.sequence(), at_hand, stop.clone());
+    let stages =
+        Stages::start(journal.clone(), archive, understander, from.sequence(), at_hand, spans.clone(), stop.clone());
     let mut role = Role {
         lake,
         channels,
@@ -136,6 +140,7 @@ pub async fn run(parts: Parts, stop: watch::Receiver<Until>) -> Result<Lake, Err
         progress,
         live,
         unseen: Vec::new(),
+        followed: Followed::new(spans),
         disk,
         rounds: 0,
         rows_since_checkpoint: 0,
@@ -188,6 +193,7 @@ struct Role {
     live: Live,
     /// Applied and not published yet.
     unseen: Vec<Fresh>,
+    followed: Followed,
     disk: Arc<dyn Disk>,
     rounds: u32,
     rows_since_checkpoint: u64,
@@ -233,6 +239,7 @@ impl Role {
 
     /// Judges chunks into the round. `last` says that none are waiting behind them.
     async fn take(&mut self, mut chunks: Vec<Chunk>, last: bool) -> Result<(), Error> {
+        let from = self.followed.now();
         // They go to a thread that may wait for the disk, and come back.
         let (mut coverage, mut round) = (std::mem::take(&mut self.channels.coverage), std::mem::take(&mut self.round));
         let (lookup, words, latest) = (self.lake.lookup(), self.words.clone(), self.channels.latest.clone());
@@ -252,6 +259,7 @@ impl Role {
         self.unseen.extend(unseen);
         (self.channels.coverage, self.round) = (coverage, round);
         self.count(&chunks, &counts);
+        self.followed.judged(from, &chunks);
         let Room { rows, bytes, .. } = room(&self.round, &self.settings);
         if rows == 0 || bytes == 0 {
             return self.commit(false).await;
@@ -280,6 +288,7 @@ impl Role {
         self.lake.publish(self.round.tail());
         self.progress.send_modify(|progress| progress.applied = self.round.to);
         self.live.show(std::mem::take(&mut self.unseen));
+        self.followed.shown();
     }
 
     async fn commit(&mut self, every: bool) -> Result<(), Error> {
@@ -289,9 +298,11 @@ impl Role {
             return Ok(());
         }
         self.rows_since_checkpoint += self.round.rows() as u64;
+        let from = self.followed.now();
         debug!(phase = "commit", "begins");
         self.round.commit(&mut self.lake, every).await?;
         debug!(phase = "commit", "ends");
+        self.followed.committed(from);
         self.deadline = None;
         self.publish();
         self.progress.send_modify(|progress| {

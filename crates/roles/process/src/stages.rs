@@ -6,6 +6,7 @@
 use std::io::{BufRead, BufReader};
 use std::sync::Arc;
 
+use host::{Spans, Step};
 use journal::{Archive, Content, Journal, Record};
 use meter::Sequence;
 use sha2::{Digest, Sha256};
@@ -42,13 +43,15 @@ impl Stages {
         understander: Understander,
         from: Sequence,
         at_hand: AtHand,
+        spans: Spans,
         stop: watch::Receiver<Until>,
     ) -> Stages {
         let (records_in, records) = mpsc::channel(RECORDS_WAITING);
         let (groups_in, groups) = mpsc::channel(GROUPS_WAITING);
         let reading = tokio::spawn(read(journal, from, stop, records_in));
-        let understanding =
-            tokio::task::spawn_blocking(move || understand(understander, &archive, &at_hand, records, groups_in));
+        let understanding = tokio::task::spawn_blocking(move || {
+            understand(understander, &archive, &at_hand, &spans, records, groups_in)
+        });
         Stages { groups, reading, understanding }
     }
 
@@ -104,14 +107,18 @@ fn understand(
     mut understander: Understander,
     archive: &Archive,
     at_hand: &AtHand,
+    spans: &Spans,
     mut records: mpsc::Receiver<Vec<Record>>,
     groups: mpsc::Sender<Vec<Chunk>>,
 ) -> Result<(), Error> {
     let mut out = ToLoop { groups, group: Vec::new(), items: 0 };
     while let Some(batch) = records.blocking_recv() {
         for record in batch {
+            let sequence = record.sequence;
+            let from = spans.begin(sequence);
             let (source, input) = open(record, archive, at_hand)?;
             understander.record(source, input, &mut out)?;
+            spans.tell(sequence, Step::Understand, from, Vec::new);
         }
         out.hand_on()?;
     }

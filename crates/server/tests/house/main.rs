@@ -24,3 +24,4 @@ mod doctor;
 mod sizing;
 mod town;
 mod upgrading;
+mod following;

@@ -97,6 +97,7 @@ impl Open {
             uploads: uploads.expect("no uploads open"),
             clock,
             limits: Limits::default(),
+            spans: host::Spans::default(),
         });
         let router = ingest::http::router(intake).method_not_allowed_fallback(async || Problem::method());
         let mut door = Open { runtime, router, journal, upload: String::new(), inputs: 0 };

@@ -56,6 +56,7 @@ pub(crate) async fn filled() -> Arc<Snapshot> {
         progress,
         at_hand: process::AtHand::default(),
         live: process::Live::default(),
+        spans: host::Spans::default(),
         settings: in_one_commit(),
     };
     process::run(parts, stopped).await.expect("a good body is applied").snapshot()

@@ -237,6 +237,7 @@ fn parts(disk: &SimDisk, clock: &Arc<dyn Clock>, journal: &Arc<Local>, archive: 
         progress,
         at_hand: process::AtHand::default(),
         live: process::Live::default(),
+        spans: host::Spans::default(),
         settings: process::Settings {
             // Only rows count: a round must not depend on how fast the machine is.
             commit_wait_max_ms: u32::MAX,

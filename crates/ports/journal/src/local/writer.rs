@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use host::{Disk, Kind};
+use host::{Disk, Kind, Spans, Step};
 use meter::{Sequence, Timestamp};
 
 use crate::{Error, Receipt};
@@ -140,7 +140,13 @@ impl Writer {
             self.push_frame(waiting, sequence);
             receipts.push(Receipt { sequence: Sequence(sequence), received_at: Timestamp(self.last_received) });
         }
+        let from = self.shared.spans.get().and_then(Spans::now);
         self.write_buffer()?;
+        if let (Some(spans), Some(_)) = (self.shared.spans.get(), from) {
+            let records = receipts.len();
+            let notes = || vec![("meterhouse.group_records", records.to_string())];
+            receipts.iter().for_each(|receipt| spans.tell(receipt.sequence, Step::Sync, from, notes));
+        }
         self.next += receipts.len() as u64;
         self.marked = false;
         self.shared.publish(self.next, self.end, &starts);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use host::Disk;
-use journal::{Door, Journal, Stored};
+use journal::{Journal, Stored};
 use meter::Sequence;
 
 use super::facts::{Facts, bytes_path};
@@ -92,8 +92,7 @@ async fn to_journal(intake: &Arc<Intake>, upload: &Arc<Upload>) -> Result<u64> {
 }
 
 async fn append(intake: &Intake, facts: Facts, message_id: String, stored: Stored) -> Result<u64> {
-    let label =
-        Label { tenant: facts.tenant(), door: Door::Http, format: facts.format, object: facts.name, message_id };
+    let label = Label { message_id, ..Label::of_http(facts.tenant(), facts.format, facts.name, None) };
     let appended = intake.append(label, stored.content()).await?;
     intake.metrics().file();
     Ok(appended.sequence.0)

@@ -134,6 +134,7 @@ impl House {
             uploads,
             clock: Arc::new(SystemClock::new()),
             limits: limits.clone(),
+            spans: host::Spans::default(),
         });
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port is free");
         let address = listener.local_addr().expect("bound");
