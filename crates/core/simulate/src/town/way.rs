@@ -134,7 +134,7 @@ fn bound(dice: Dice, slot: i64, uneven_s: i64) -> i64 {
 /// integral of a parabola.
 fn sunlight(from_noon_s: i64, half_s: i64) -> i64 {
     let at = (from_noon_s << 15) / half_s;
-    ((2 << 45) + (3 * at << 30) - at * at * at) >> 17
+    ((2 << 45) + ((3 * at) << 30) - at * at * at) >> 17
 }
 
 #[inline]
