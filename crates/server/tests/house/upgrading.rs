@@ -116,7 +116,7 @@ fn what_a_newer_meterhouse_wrote_is_refused_by_name_and_left_alone() {
     let newer = br#"{"format":{"version":3}}"#;
     refused(&house, "format.json", |bytes| *bytes = newer.to_vec(), "format.json says version 3");
     let segment = "journal/00000000000000000001.seg";
-    refused(&house, segment, newer_segment, "a segment of format version 2");
+    refused(&house, segment, |bytes| newer_segment(bytes), "a segment of format version 2");
     assert_eq!(house.verified()["state_hash"], state);
     // SQLite's user_version; the sum beside it is of the file as it then is.
     let sum = std::fs::read(house.data().join("registry.sum")).expect("readable");
@@ -129,7 +129,7 @@ fn what_a_newer_meterhouse_wrote_is_refused_by_name_and_left_alone() {
     assert_eq!(house.verified()["state_hash"], state);
 }
 
-fn newer_segment(bytes: &mut Vec<u8>) {
+fn newer_segment(bytes: &mut [u8]) {
     bytes[8] = 2;
     let crc = crc32c::crc32c(&bytes[..60]);
     bytes[60..64].copy_from_slice(&crc.to_le_bytes());
