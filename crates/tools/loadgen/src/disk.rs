@@ -6,27 +6,34 @@ use std::path::Path;
 use anyhow::Context;
 use serde_json::{Value, json};
 
-/// Bytes and files that the tables' logs still refer to, and the checkpoint beside them.
+/// Bytes and files that the tables' logs still refer to, all that they ever referred to, and
+/// the checkpoint beside them.
 ///
 /// Read from the logs' JSON: they are whole as long as no vacuum shortened them,
 /// which takes an hour at least.
 pub fn standing(data: &Path) -> anyhow::Result<Value> {
-    let (mut files, mut bytes, mut log_bytes) = (0, 0, 0);
+    let (mut files, mut bytes, mut written, mut log_bytes) = (0, 0, 0, 0);
     for table in std::fs::read_dir(data.join("lake"))? {
         let table = table?;
         if !table.file_type()?.is_dir() {
             continue;
         }
-        let standing = of_table(&table.path().join("_delta_log"), &mut log_bytes)
+        let standing = of_table(&table.path().join("_delta_log"), &mut written, &mut log_bytes)
             .with_context(|| table.path().display().to_string())?;
         files += standing.len();
         bytes += standing.values().sum::<u64>();
     }
     let state_bytes = std::fs::metadata(data.join("state/channels")).map_or(0, |held| held.len());
-    Ok(json!({ "files": files, "data_bytes": bytes, "log_bytes": log_bytes, "state_bytes": state_bytes }))
+    Ok(json!({
+        "files": files,
+        "data_bytes": bytes,
+        "data_bytes_written": written,
+        "log_bytes": log_bytes,
+        "state_bytes": state_bytes,
+    }))
 }
 
-fn of_table(log: &Path, log_bytes: &mut u64) -> anyhow::Result<BTreeMap<String, u64>> {
+fn of_table(log: &Path, written: &mut u64, log_bytes: &mut u64) -> anyhow::Result<BTreeMap<String, u64>> {
     let Ok(entries) = std::fs::read_dir(log) else { return Ok(BTreeMap::new()) };
     let mut commits = Vec::new();
     for entry in entries {
@@ -43,7 +50,9 @@ fn of_table(log: &Path, log_bytes: &mut u64) -> anyhow::Result<BTreeMap<String, 
             let action: Value = serde_json::from_str(line)?;
             let path = |action: &Value| action["path"].as_str().map(str::to_owned);
             if let Some(path) = path(&action["add"]) {
-                standing.insert(path, action["add"]["size"].as_u64().context("a size")?);
+                let size = action["add"]["size"].as_u64().context("a size")?;
+                *written += size;
+                standing.insert(path, size);
             } else if let Some(path) = path(&action["remove"]) {
                 standing.remove(&path);
             }

@@ -32,7 +32,8 @@ pub struct Cost {
     pub peak_bytes: u64,
     /// Held now, without the pages of files it has mapped or read.
     pub held_bytes: u64,
-    /// Given to the disk.
+    /// Given to files and sockets. What proc(5) counts as written to the disk are whole large
+    /// pages of the cache, some twenty times of what reaches it.
     pub written_bytes: u64,
 }
 
@@ -59,7 +60,7 @@ impl Cost {
             cpu_s: ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
             peak_bytes: number(&status, "VmHWM:")? << 10,
             held_bytes: number(&status, "RssAnon:")? << 10,
-            written_bytes: number(&io, "write_bytes:")?,
+            written_bytes: number(&io, "wchar:")?,
         })
     }
 }

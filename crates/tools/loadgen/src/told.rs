@@ -46,6 +46,9 @@ pub fn table(told: &Value) -> String {
         "bytes a measurement",
         format!("{:.2} on disk, {:.2} sent", number("/bytes_per_measurement"), number("/wire_bytes_per_measurement")),
     );
+    let tables = number("/bytes/standing/data_bytes_written") / number("/bytes/standing/data_bytes");
+    let all = number("/bytes_written") / number("/bytes/standing/data_bytes");
+    line("written, of the tables' final bytes", format!("{tables:.2} to tables, {all:.1} with journal and the rest"));
     let memory = |name: &str| number(name) / 1e6;
     line(
         "memory",
