@@ -122,7 +122,8 @@ impl Written<'_> {
         self.disk.write_durable(&name, &file, true).with_context(|| name.clone())?;
         self.files += 1;
         self.bytes += file.len() as u64;
-        self.readings += parcels.iter().map(|parcel| parcel.values.len() as u64).sum::<u64>();
+        let values = parcels.iter().flat_map(|parcel| &parcel.values);
+        self.readings += values.filter(|measured| self.format.holds(measured.stream)).count() as u64;
         Ok(())
     }
 

@@ -62,6 +62,11 @@ impl FileFormat {
         if self == FileFormat::Nem12 { Span::from_minutes(10 * 60) } else { Span::ZERO }
     }
 
+    /// Whether its files hold what a stream of [`STREAMS`](super::STREAMS) says.
+    pub fn holds(self, stream: u32) -> bool {
+        self != FileFormat::Nem12 || nem12::MEDIA.iter().any(|(medium, _)| medium.half_hours() == stream)
+    }
+
     /// The parcels as one file, made at an instant.
     pub fn file(self, parcels: &[Parcel], made_at: Timestamp) -> Vec<u8> {
         match self {

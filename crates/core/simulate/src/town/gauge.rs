@@ -9,7 +9,7 @@ use meter::Timestamp;
 
 use super::Medium;
 use super::branch::{Branch, Day};
-use super::pace::{DAY_S, seconds};
+use super::pace::{DAY_S, instant, seconds};
 use super::window::{Befallen, Drift, Mishap, Window, drifting};
 
 /// What a meter shows at an instant.
@@ -86,6 +86,11 @@ impl Gauge {
     /// Whether there is no electricity.
     pub fn is_out(&self, at: Timestamp) -> bool {
         self.branch.is_out(seconds(at))
+    }
+
+    /// When other devices took over.
+    pub(crate) fn exchanges(&self) -> impl Iterator<Item = Timestamp> {
+        self.installs[1..].iter().map(|install| instant(install.from_s))
     }
 
     /// When other devices took over, a wrong clock, and when the counter passed zero in

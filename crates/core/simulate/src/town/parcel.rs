@@ -10,7 +10,7 @@ use parse::protobuf::{Container, Measurement, Stream, Value, Writer};
 use super::gauge::Gauge;
 use super::home::{Home, Medium};
 use super::transformer::Transformer;
-use super::window::{HALF_HOUR, Mishap};
+use super::window::HALF_HOUR;
 
 const DAY: Span = Span::from_minutes(24 * 60);
 /// A closing read stands so long before the new device's first: their instants differ.
@@ -141,10 +141,9 @@ impl Home {
     /// `from` up to `to`, a parcel a device. `from` and `to` lie on the grid.
     pub fn half_hours(&self, medium: Medium, from: Timestamp, to: Timestamp) -> Vec<Parcel> {
         let Some(gauge) = self.gauge(medium) else { return Vec::new() };
-        let exchanges = gauge.befell(from, to).into_iter().filter(|befell| befell.mishap == Mishap::Exchange);
         let mut parcels = vec![self.parcel(medium, gauge, from, to)];
-        for exchange in exchanges.filter(|exchange| (from..to).contains(&exchange.from)) {
-            self.exchange(&mut parcels, medium, gauge, exchange.from);
+        for at in gauge.exchanges().filter(|at| (from..to).contains(at)) {
+            self.exchange(&mut parcels, medium, gauge, at);
         }
         parcels
     }

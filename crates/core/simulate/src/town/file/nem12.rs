@@ -13,7 +13,7 @@ use crate::town::window::HALF_HOUR;
 const AHEAD: Span = Span::from_minutes(10 * 60);
 const SLOTS: usize = 48;
 /// What a customer takes and gives, in the market's words.
-const SUFFIXES: [(Medium, &str); 2] = [(Medium::Electricity, "E1"), (Medium::FeedIn, "B1")];
+pub(super) const MEDIA: [(Medium, &str); 2] = [(Medium::Electricity, "E1"), (Medium::FeedIn, "B1")];
 
 /// Days that are not yet complete: where a device was exchanged, two parcels make one.
 type Days = BTreeMap<(String, i64), [Option<i64>; SLOTS]>;
@@ -21,9 +21,9 @@ type Days = BTreeMap<(String, i64), [Option<i64>; SLOTS]>;
 pub(super) fn file(parcels: &[Parcel], made_at: Timestamp) -> Vec<u8> {
     let stamp = format!("{}{:04}", date(made_at), minutes(made_at) / 60 * 100 + minutes(made_at) % 60);
     let mut out = format!("100,NEM12,{stamp},METERHOUSE,SIMULATED\n");
-    let (mut days, mut block) = (SUFFIXES.map(|_| Days::new()), None);
+    let (mut days, mut block) = (MEDIA.map(|_| Days::new()), None);
     for parcel in parcels {
-        for ((medium, suffix), days) in SUFFIXES.iter().zip(&mut days) {
+        for ((medium, suffix), days) in MEDIA.iter().zip(&mut days) {
             let values = parcel.values.iter().filter(|measured| measured.stream == medium.half_hours());
             for measured in values {
                 let local = measured.start.plus(AHEAD).0;
