@@ -6,28 +6,29 @@ import time
 
 BUSY = (429, 503)
 AGAIN_S = 0.05
+AGAIN_MAX = 1_200
 # Servers close a line that was idle for longer; it is opened again before it is used.
 IDLE_MAX_S = 2
 
 
 class Line:
-    def __init__(self, port, headers=None):
+    def __init__(self, port, headers=None, busy=BUSY):
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
-        self.headers = headers or {}
+        self.headers, self.busy = headers or {}, busy
         self.used = time.monotonic()
 
     def ask(self, method, path, body=None):
         """The body of a good answer; asks again where the server is busy."""
         if time.monotonic() - self.used > IDLE_MAX_S:
             self.connection.close()
-        while True:
+        for again in range(AGAIN_MAX):
             self.connection.request(method, path, body, self.headers)
             answer = self.connection.getresponse()
             text = answer.read()
             self.used = time.monotonic()
             if answer.status < 300:
                 return text
-            if answer.status not in BUSY:
+            if answer.status not in self.busy or again + 1 == AGAIN_MAX:
                 raise RuntimeError(f"{path[:200]}: {answer.status} {text[:500]}")
             time.sleep(AGAIN_S)
 

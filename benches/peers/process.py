@@ -36,7 +36,8 @@ class Process:
     def alive(self):
         if self.child.poll() is not None:
             with open(self.log, errors="replace") as log:
-                raise RuntimeError(f"{self.log}: ended with {self.child.returncode}: {log.read()[-2_000:]}")
+                last = " ".join(log.read().split("\n")[-5:]).strip()
+            raise RuntimeError(f"ended with {self.child.returncode}: {last[-500:]}")
 
     def stop(self, how=signal.SIGTERM):
         """Asks the first of the tree to end, and ends what is left of it after a minute."""
@@ -73,7 +74,7 @@ def until(ready, process, seconds=60):
             time.sleep(0.1)
 
 
-def quiet(cpu_s, at_least=2.0, seconds=5.0, share=0.03):
+def quiet(cpu_s, at_least, seconds, share):
     """Returns once less than a share of one processor was used for some seconds on end."""
     time.sleep(at_least)
     since, used = time.monotonic(), cpu_s()

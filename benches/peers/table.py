@@ -11,8 +11,11 @@ from data import QUESTIONS
 # Head and figure, and how it is written.
 COLUMNS = [
     ("CPU-s a million", "cpu_s_per_million", "{:.2f}", 1),
+    ("until acknowledged", "cpu_s_per_million_acknowledged", "{:.2f}", 1),
     ("k measurements/s", "measurements_per_s", "{:,.0f}", 1e-3),
+    ("acknowledged", "measurements_per_s_acknowledged", "{:,.0f}", 1e-3),
     ("bytes a row", "bytes_per_row", "{:.2f}", 1),
+    ("all files now", "bytes_per_row_now", "{:.2f}", 1),
     ("peak MB", "peak_bytes", "{:,.0f}", 1e-6),
 ]
 
@@ -23,6 +26,7 @@ def markdown(told):
         parts.append("Small sets: whether it runs, not how well. No figure here is a result.")
     for name, of_set in told["runs"].items():
         parts.append(_set(name, told["sets"][name], of_set))
+    parts += [text for name, of_set in told["runs"].items() if (text := _parts(name, of_set))]
     if told["goals"]:
         parts.append(_goals(told["goals"]))
     parts.append("\n".join(f"- {name} {told['versions'][name]}: {how}." for name, how in told["how"].items()))
@@ -56,6 +60,17 @@ def _cells(runs):
 def _cell(values, form, factor):
     least, middle, most = (form.format(factor * of(values)) for of in (min, statistics.median, max))
     return middle if least == most else f"{middle} ({least} to {most})"
+
+
+def _parts(name, of_set):
+    """Where processor time went, of peers that are several or say when they acknowledged."""
+    lines = []
+    for peer, runs in of_set.items():
+        for part in runs[0]["parts_cpu_s_per_million"] if runs else []:
+            values = [one["parts_cpu_s_per_million"][part] for one in runs]
+            lines.append(f"| {peer} | {part} | {_cell(values, '{:.2f}', 1)} |")
+    head = [f"| {name} | part | CPU-s a million |", "|---|---|---|"]
+    return "\n".join(head + lines) if lines else ""
 
 
 def _goals(lines):

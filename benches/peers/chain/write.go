@@ -16,6 +16,9 @@ const (
 	writers = 2
 	// Lines a request to InfluxDB.
 	batch = 5_000
+	// How often a batch is sent while InfluxDB has no time for it, and how long after.
+	tries = 60
+	again = time.Second
 	// How long a batch waits to become full.
 	patience = 50 * time.Millisecond
 )
@@ -85,7 +88,19 @@ func writeBatches(broker *amqp.Connection, influx string) error {
 	}
 }
 
+// The same points sent again change nothing.
 func post(influx string, lines []byte) error {
+	var err error
+	for range [tries]struct{}{} {
+		if err = postOnce(influx, lines); err == nil {
+			return nil
+		}
+		time.Sleep(again)
+	}
+	return err
+}
+
+func postOnce(influx string, lines []byte) error {
 	answer, err := http.Post(influx, "text/plain", bytes.NewReader(lines))
 	if err != nil {
 		return err

@@ -36,7 +36,7 @@ class Chain(Peer):
         self.influx.start()
         self.broker = Broker(self.folder / "broker", self.log)
         # It answers before it is done with starting.
-        quiet(self.broker.process.cpu_s, seconds=2, share=IDLE_SHARE)
+        quiet(self.broker.process.cpu_s, 1, 2, IDLE_SHARE)
         door = f"http://127.0.0.1:{self.influx.port}/write?db=race"
         self.process = Process([self.program, "write", self.broker.url, door], self.log, stdout=subprocess.PIPE)
         self.written()
@@ -57,7 +57,7 @@ class Chain(Peer):
 
     def settle(self):
         self.influx.settle()
-        quiet(self.cpu_s, share=IDLE_SHARE)
+        self.rest(share=IDLE_SHARE)
 
     def ask(self, question):
         return self.influx.ask(question)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from engines.peer import Peer
-from process import Process, quiet
+from process import Process
 
 HERE = pathlib.Path(__file__).parent.parent
 
@@ -27,7 +27,7 @@ class Inside(Peer):
 
     def settle(self):
         self.told(do="settle")
-        quiet(self.cpu_s)
+        self.rest()
 
     def ask(self, question):
         self.told(do="ask", question=question)

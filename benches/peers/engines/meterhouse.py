@@ -11,10 +11,11 @@ import threading
 
 from engines.peer import Peer
 from http_lines import Line, feed
-from process import Process, quiet, until
+from process import Process, until
 
 BUILT = pathlib.Path(os.environ.get("METERHOUSE_PEERS_BUILT", "target/release"))
 BINARY, LOADGEN = BUILT / "meterhouse", BUILT / "loadgen"
+UTC = datetime.timezone.utc
 CONNECTIONS = 16
 # What is applied waits so long for more before it is committed: `commit_wait_max_ms`, and a second.
 COMMIT_WAIT_S = 11
@@ -60,7 +61,7 @@ class Meterhouse(Peer):
         until(all_applied, self.process, 600)
 
     def settle(self):
-        quiet(self.cpu_s, at_least=COMMIT_WAIT_S)
+        self.rest(COMMIT_WAIT_S)
 
     def ask(self, question):
         return self.line.ask("POST", "/v1/sql?format=arrow", SQL[question](self.data.told).encode())
@@ -72,7 +73,8 @@ class Meterhouse(Peer):
         read = {
             "point": lambda name: int(name.removeprefix("home-")),
             "register": places.get,
-            "at": lambda at: int(at.replace(tzinfo=datetime.timezone.utc).timestamp()),
+            "at": lambda at: int(at.replace(tzinfo=UTC).timestamp()),
+            "day": lambda day: int(datetime.datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()),
         }
         table = pyarrow.ipc.open_stream(io.BytesIO(answer)).read_all()
         columns = [map(read.get(name, int), table[name].to_pylist()) for name in table.column_names]
@@ -90,8 +92,9 @@ SQL = {
     f"and start < to_timestamp({told['to_s']})",
     "consumption": lambda told: "select point, max(value) - min(value) as used from readings "
     f"where register = '{told['registers'][0]}' group by point",
-    "daily": lambda told: "select point, register, date_trunc('day', start) as at, count(*) as count, sum(value) as sum "
-    "from readings group by point, register, at",
+    "daily": lambda told: "select point, register, day, count, sum from "
+    "(select channel, local_day(start, 'UTC') as day, count(*) as count, sum(value) as sum "
+    "from readings group by channel, day) join channels using (channel)",
     "latest": lambda told: "select point, register, value from latest",
     "hourly": lambda told: "select register, date_trunc('hour', start) as at, count(*) as count, sum(value) as sum "
     "from readings group by register, at",

@@ -1,6 +1,7 @@
 """What everyone who runs in the race can do."""
 
 from measure import below
+from process import quiet
 
 
 class Peer:
@@ -34,6 +35,14 @@ class Peer:
         """Returns once what it does behind its acknowledgements is done."""
         raise NotImplementedError
 
+    def rest(self, at_least=2.0, share=0.03):
+        """Waits until it has used next to nothing for five seconds; of a small set no figure counts."""
+        if self.data.told["small"]:
+            at_least, seconds = 0, 1
+        else:
+            seconds = 5
+        quiet(self.cpu_s, at_least, seconds, share)
+
     def ask(self, question):
         """One answer as it comes."""
         raise NotImplementedError
@@ -47,7 +56,7 @@ class Peer:
         return below(self.folder)
 
     def parts(self):
-        """Processor time by part, where there are several."""
+        """Processor time so far by part, where there are several."""
         return {}
 
     def cpu_s(self):

@@ -6,7 +6,7 @@ import subprocess
 from cache import CannotBeHad, debian
 from engines.peer import Peer
 from http_lines import feed
-from process import Process, free_port, quiet, until
+from process import Process, free_port, until
 
 CONNECTIONS = 2
 # Nobody's number: the server refuses to run as root, in a namespace where root is nobody it does not.
@@ -59,7 +59,7 @@ class Postgres(Peer):
     def settle(self):
         self.line.execute("VACUUM ANALYZE m")
         self.line.execute("CHECKPOINT")
-        quiet(self.cpu_s)
+        self.rest()
 
     def ask(self, question):
         return self.line.execute(SQL[question](self.data.told)).fetchall()

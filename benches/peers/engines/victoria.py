@@ -6,7 +6,7 @@ import urllib.parse
 from cache import debian
 from engines.peer import Peer
 from http_lines import Line, feed
-from process import Process, free_port, quiet, until
+from process import Process, free_port, until
 
 CONNECTIONS = 4
 DAY_S, HOUR_S = 86_400, 3_600
@@ -44,7 +44,7 @@ class Victoria(Peer):
         self.line.ask("GET", "/internal/force_flush")
 
     def settle(self):
-        quiet(self.cpu_s, at_least=5)
+        self.rest(5)
 
     def ask(self, question):
         return self.line.ask("GET", QUERIES[question](self.data.told))
