@@ -24,6 +24,7 @@ pub struct Settings {
     pub journal: Journal,
     pub process: Process,
     pub maintain: Maintain,
+    pub retain: Retain,
     pub query: Query,
 }
 
@@ -89,6 +90,22 @@ pub struct Maintain {
     pub fold_files: usize,
     pub compact_files: usize,
     pub vacuum_after_ms: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retain {
+    /// Empty: for ever.
+    pub readings: String,
+    pub tenants: Vec<RetainOf>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetainOf {
+    pub tenant: String,
+    /// Empty: for ever.
+    pub readings: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -14,7 +14,7 @@ use meter::TenantId;
 use process::Until;
 use registry::{Registry, Sqlite};
 use serde::Serialize;
-use store::{Lake, Snapshot};
+use store::{Lake, Snapshot, Table};
 
 use crate::cli::Common;
 use crate::exit::{self, Usage};
@@ -39,6 +39,8 @@ struct Report {
     sources: i64,
     readings: i64,
     earlier_versions: i64,
+    /// Readings and versions that went, because they were older than they are kept.
+    retired: i64,
     /// Of every reading and version; does not depend on the order of arrival.
     state_hash: String,
 }
@@ -131,21 +133,27 @@ struct Counts {
     refused_kept: i64,
     refused_cut: i64,
     nameless: i64,
+    /// Older than the settings keep them.
+    retired: i64,
+    retired_earlier: i64,
 }
 
 async fn agree(common: &Common, settings: &Settings, report: &mut Report) -> anyhow::Result<()> {
     let house = wire::open(&common.data_dir, settings).await?;
     let tenants = house.registry.tenants()?;
     let (front, running) = wire::start(house, settings, Until::Applied);
-    let lake = running.finish().await?;
+    let mut lake = running.finish().await?;
     let end = journal::Journal::end(front.journal.as_ref()).await;
     let mut sources = 0;
     for tenant in tenants {
-        let counts = counts(common, lake.snapshot(), tenant.id, settings).await?;
+        let mut counts = counts(common, lake.snapshot(), tenant.id, settings).await?;
+        counts.retired = i64::try_from(lake.retired(Table::Readings, tenant.id).await?)?;
+        counts.retired_earlier = i64::try_from(lake.retired(Table::History, tenant.id).await?)?;
         sources += counts.sources;
         counts.compare(&tenant.name, report);
         report.readings += counts.readings;
         report.earlier_versions += counts.earlier;
+        report.retired += counts.retired + counts.retired_earlier;
     }
     report.sources = sources;
     report.state_hash = names::state_hash(&lake.snapshot())?;
@@ -186,6 +194,7 @@ async fn counts(
         refused_kept: number("refused_kept"),
         refused_cut: number("refused_cut"),
         nameless: number("nameless"),
+        ..Counts::default()
     })
 }
 
@@ -196,8 +205,8 @@ impl Counts {
                 report.disagreement.push(format!("tenant {tenant}: {what}: sources say {said}, stored are {found}"));
             }
         };
-        differs("accepted readings", self.accepted, self.readings);
-        differs("corrected readings", self.corrected, self.earlier);
+        differs("accepted readings", self.accepted, self.readings + self.retired);
+        differs("corrected readings", self.corrected, self.earlier + self.retired_earlier);
         differs("events", self.events, self.events_kept);
         if self.refused_cut == 0 {
             differs("refusals", self.refused, self.refused_kept);
@@ -227,6 +236,9 @@ fn print(report: &Report, json: bool) -> anyhow::Result<()> {
         report.damage.len(),
         report.disagreement.len()
     );
+    if report.retired > 0 {
+        println!("{} readings and versions went: older than the settings keep them", report.retired);
+    }
     if report.damage.is_empty() {
         println!("state {}", report.state_hash);
     } else {

@@ -10,10 +10,10 @@ use anyhow::Context;
 use host::{Clock, Disk, Entropy, Lock, OsEntropy, RealDisk, Spans, SystemClock};
 use ingest::{UploadSettings, Uploads};
 use journal::{Archive, Journal, Local};
-use meter::TenantId;
+use meter::{Span, TenantId};
 use process::{AtHand, Lessor, Live, MaintainSettings, Parts, Progress, Until};
 use registry::{Profiles, Registry, Sqlite};
-use store::Lake;
+use store::{Lake, Retain};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::warn;
@@ -21,6 +21,7 @@ use tracing::warn;
 use crate::backup::Alive;
 use crate::exit::{Taken, Usage};
 use crate::format;
+use crate::length::Length;
 use crate::settings::{self, Settings};
 
 pub const LOCK: &str = "lock";
@@ -42,6 +43,8 @@ pub struct House {
     pub epoch: String,
     /// Told of records that are followed: nothing, unless a server is told whom.
     pub spans: Spans,
+    /// How long readings are kept.
+    pub retain: Retain,
     /// Held while the house stands: one process a directory.
     pub lock: Box<dyn Lock>,
 }
@@ -69,6 +72,7 @@ pub async fn open(dir: &Path, settings: &Settings) -> anyhow::Result<House> {
     let format = format::open(disk.as_ref(), entropy.as_ref())?;
     empty(&dir.join(SPILL_DIR))?;
     let registry = Sqlite::open(dir).context("registry")?;
+    let retain = retain(&registry, &settings.retain)?;
     let journal_settings = journal_settings(settings);
     let journal = Local::open(disk.clone(), clock.clone(), entropy.clone(), journal_settings).context("journal")?;
     if let Some(torn) = journal.torn() {
@@ -86,6 +90,7 @@ pub async fn open(dir: &Path, settings: &Settings) -> anyhow::Result<House> {
         lake,
         epoch: format.epoch,
         spans: Spans::default(),
+        retain,
         lock,
     })
 }
@@ -122,6 +127,22 @@ pub fn tenant(registry: &dyn Registry, name: &str) -> anyhow::Result<TenantId> {
     Ok(tenant.id)
 }
 
+/// As the settings say, tenants by name.
+fn retain(registry: &dyn Registry, settings: &settings::Retain) -> anyhow::Result<Retain> {
+    let age = |text: &str| -> anyhow::Result<Option<Span>> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let Length { seconds } = text.parse().map_err(|error| Usage(format!("settings retain: {error}")))?;
+        Ok(Some(Span(i64::try_from(seconds).expect("a length is at most 200 years") * 1_000_000)))
+    };
+    let mut retain = Retain { others: age(&settings.readings)?, ..Retain::default() };
+    for settings::RetainOf { tenant: name, readings } in &settings.tenants {
+        retain.tenants.insert(tenant(registry, name).context("settings retain.tenants")?, age(readings)?);
+    }
+    Ok(retain)
+}
+
 /// The process role at work on a house.
 pub struct Running {
     pub progress: watch::Receiver<Progress>,
@@ -152,7 +173,7 @@ pub struct Front {
 
 /// Starts the process role, which works `until` then unless it is told otherwise.
 pub fn start(house: House, settings: &Settings, until: Until) -> (Front, Running) {
-    let House { disk, clock, entropy, registry, journal, archive, lake, spans, lock, .. } = house;
+    let House { disk, clock, entropy, registry, journal, archive, lake, spans, retain, lock, .. } = house;
     journal.tell(spans.clone());
     let (stop, stopped) = watch::channel(until);
     let (progress_in, progress) = watch::channel(Progress::default());
@@ -173,7 +194,7 @@ pub fn start(house: House, settings: &Settings, until: Until) -> (Front, Running
         at_hand: at_hand.clone(),
         live: live.clone(),
         spans: spans.clone(),
-        settings: process_settings(settings),
+        settings: process_settings(settings, retain),
     };
     let role = tokio::spawn(process::run(parts, stopped));
     let front =
@@ -197,7 +218,7 @@ pub fn uploads(front: &Front, settings: &Settings) -> anyhow::Result<Arc<Uploads
     Uploads::open(disk, entropy, clock, settings).context("uploads")
 }
 
-fn process_settings(settings: &Settings) -> process::Settings {
+fn process_settings(settings: &Settings, retain: Retain) -> process::Settings {
     process::Settings {
         commit_wait_max_ms: settings.process.commit_wait_max_ms,
         commit_rows_max: settings.process.commit_rows_max,
@@ -205,6 +226,7 @@ fn process_settings(settings: &Settings) -> process::Settings {
             fold_rows: settings.maintain.fold_rows,
             fold_files: settings.maintain.fold_files,
             compact_files: settings.maintain.compact_files,
+            retain,
             vacuum_after: Duration::from_millis(settings.maintain.vacuum_after_ms),
             rounds_between_vacuums: ROUNDS_BETWEEN_VACUUMS,
             in_step: false,

@@ -1,12 +1,13 @@
-//! Keeping the lake in shape: folds, compaction, vacuum.
+//! Keeping the lake in shape: folds, retirement, compaction, vacuum.
 //!
 //! Promise: at most one job at a time, its files written beside the rounds and
 //! committed between two of them; so a fold and a commit cannot meet, and a
 //! round waits for neither unless corrections come faster than they are folded.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use store::{CompactLimits, CompactWork, FoldWork, Lake, OVERLAY_ROWS_MAX, Table};
+use store::{CompactLimits, CompactWork, FoldWork, Lake, OVERLAY_ROWS_MAX, Retain, RetireWork, Table};
 use tokio::task::JoinHandle;
 use tracing::{debug, info};
 
@@ -21,6 +22,8 @@ pub struct MaintainSettings {
     pub fold_files: usize,
     /// Small files in one partition before they are merged.
     pub compact_files: usize,
+    /// How long readings are kept.
+    pub retain: Retain,
     /// Files that no table refers to any more are kept this long.
     pub vacuum_after: Duration,
     /// A vacuum lists every directory of the lake: seldom enough not to be noticed.
@@ -39,11 +42,22 @@ const OVERLAY_ROWS_TO_WAIT: u64 = OVERLAY_ROWS_MAX / 2;
 pub struct Done {
     pub folds: u64,
     pub compactions: u64,
+    /// Files that lost readings which are over.
+    pub retirements: u64,
+}
+
+impl Done {
+    fn add(&mut self, more: Done) {
+        self.folds += more.folds;
+        self.compactions += more.compactions;
+        self.retirements += more.retirements;
+    }
 }
 
 enum Work {
     Fold(FoldWork),
     Compaction(CompactWork),
+    Retirement(RetireWork),
 }
 
 impl Work {
@@ -52,6 +66,7 @@ impl Work {
         match self {
             Work::Fold(_) => "fold",
             Work::Compaction(_) => "compaction",
+            Work::Retirement(_) => "retirement",
         }
     }
 }
@@ -67,12 +82,17 @@ pub struct Maintenance {
     job: Option<Job>,
     /// Counted in rounds.
     next_vacuum: u32,
+    /// Files that hold nothing that is over, though their bounds say they may.
+    looked_through: HashSet<String>,
 }
+
+/// Paths that are remembered; past that all are looked through again.
+const LOOKED_THROUGH_MAX: usize = 100_000;
 
 impl Maintenance {
     pub fn new(settings: MaintainSettings) -> Maintenance {
         let next_vacuum = settings.rounds_between_vacuums;
-        Maintenance { settings, job: None, next_vacuum }
+        Maintenance { settings, job: None, next_vacuum, looked_through: HashSet::new() }
     }
 
     /// Ends when the files of the job at work are written; never if there is none.
@@ -95,8 +115,7 @@ impl Maintenance {
             self.written().await?;
         }
         while lake.corrections_waiting() >= OVERLAY_ROWS_TO_WAIT {
-            let more = self.finish_one(lake).await?;
-            (done.folds, done.compactions) = (done.folds + more.folds, done.compactions + more.compactions);
+            done.add(self.finish_one(lake).await?);
         }
         Ok(done)
     }
@@ -105,11 +124,11 @@ impl Maintenance {
     pub async fn settle(&mut self, lake: &mut Lake) -> Result<Done, Error> {
         let mut done = Done::default();
         loop {
-            let more = self.finish_one(lake).await?;
-            if more.folds + more.compactions == 0 {
+            self.begin(lake);
+            if self.job.is_none() {
                 return Ok(done);
             }
-            (done.folds, done.compactions) = (done.folds + more.folds, done.compactions + more.compactions);
+            done.add(self.finish_one(lake).await?);
         }
     }
 
@@ -160,6 +179,9 @@ impl Maintenance {
         let running = if let Some(job) = lake.fold_job().filter(|_| self.fold_due(lake)) {
             debug!(phase = "fold", "begins");
             tokio::task::spawn_blocking(move || job.run().map(Work::Fold))
+        } else if let Some(job) = lake.retire_job(&self.settings.retain, &self.looked_through) {
+            debug!(phase = "retirement", "begins");
+            tokio::task::spawn_blocking(move || job.run().map(Work::Retirement))
         } else if let Some(job) = lake.compact_job(limits) {
             debug!(phase = "compaction", "begins");
             tokio::task::spawn_blocking(move || job.run().map(Work::Compaction))
@@ -178,21 +200,42 @@ impl Maintenance {
             Work::Fold(work) => {
                 let report = lake.finish_fold(work).await?;
                 info!(?report, "corrections folded");
-                Done { folds: 1, compactions: 0 }
+                Done { folds: 1, ..Done::default() }
             }
             Work::Compaction(work) => {
                 let report = lake.finish_compaction(work).await?;
                 info!(?report, "files merged");
-                Done { folds: 0, compactions: 1 }
+                Done { compactions: 1, ..Done::default() }
             }
+            Work::Retirement(work) => self.retire(lake, work).await?,
         };
         debug!(phase, "ends");
         Ok(done)
     }
 
+    async fn retire(&mut self, lake: &mut Lake, work: RetireWork) -> Result<Done, Error> {
+        let path = work.path().to_owned();
+        let Some(report) = lake.finish_retirement(work).await? else { return Ok(Done::default()) };
+        if report.gone.is_empty() {
+            if self.looked_through.len() >= LOOKED_THROUGH_MAX {
+                self.looked_through.clear();
+            }
+            self.looked_through.insert(path);
+            return Ok(Done::default());
+        }
+        let (table, month) = (report.table.name(), report.month);
+        for (tenant, readings) in &report.gone {
+            info!(tenant = tenant.0, table, month, readings, "readings are over: older than the settings keep them");
+        }
+        Ok(Done { retirements: 1, ..Done::default() })
+    }
+
     /// Whether corrections should be folded now.
     fn fold_due(&self, lake: &Lake) -> bool {
         let overlay = lake.snapshot().files(Table::Overlay).len();
-        lake.fold_due() || lake.corrections_waiting() >= self.settings.fold_rows || overlay >= self.settings.fold_files
+        lake.retirement_needs_fold(&self.settings.retain, &self.looked_through)
+            || lake.fold_due()
+            || lake.corrections_waiting() >= self.settings.fold_rows
+            || overlay >= self.settings.fold_files
     }
 }

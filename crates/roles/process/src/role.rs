@@ -67,6 +67,8 @@ pub struct Progress {
     pub folds: u64,
     /// Merges of small files.
     pub compactions: u64,
+    /// Files that lost readings which are over.
+    pub retirements: u64,
 }
 
 impl Progress {
@@ -82,6 +84,7 @@ impl Progress {
             ("meterhouse_process_commits_total", "counter", self.commits as i64),
             ("meterhouse_process_folds_total", "counter", self.folds as i64),
             ("meterhouse_process_compactions_total", "counter", self.compactions as i64),
+            ("meterhouse_process_retirements_total", "counter", self.retirements as i64),
         ];
         gauges.iter().map(|(name, kind, value)| format!("# TYPE {name} {kind}\n{name} {value}\n")).collect()
     }
@@ -350,7 +353,8 @@ impl Role {
         let done = self.maintenance.settle(&mut self.lake).await?;
         self.tell(done);
         // Runs of a few rounds would never come to it, and leave files behind each time.
-        let rewrote = self.progress.borrow().folds + self.progress.borrow().compactions > 0;
+        let done = *self.progress.borrow();
+        let rewrote = done.folds + done.compactions + done.retirements > 0;
         if rewrote { self.maintenance.vacuum(&mut self.lake, u32::MAX).await } else { Ok(()) }
     }
 
@@ -358,6 +362,7 @@ impl Role {
         self.progress.send_modify(|progress| {
             progress.folds += done.folds;
             progress.compactions += done.compactions;
+            progress.retirements += done.retirements;
         });
     }
 

@@ -25,3 +25,4 @@ mod sizing;
 mod town;
 mod upgrading;
 mod following;
+mod retaining;

@@ -68,6 +68,7 @@ fn in_one_commit() -> process::Settings {
         fold_rows: 1_000,
         fold_files: 10,
         compact_files: 10,
+        retain: Default::default(),
         vacuum_after: Duration::from_secs(3_600),
         rounds_between_vacuums: 1_000,
         in_step: true,

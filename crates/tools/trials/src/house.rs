@@ -246,6 +246,7 @@ fn parts(disk: &SimDisk, clock: &Arc<dyn Clock>, journal: &Arc<Local>, archive: 
                 fold_rows: 3,
                 fold_files: 2,
                 compact_files: 3,
+                retain: Default::default(),
                 vacuum_after: Duration::ZERO,
                 rounds_between_vacuums: 4,
                 in_step: true,

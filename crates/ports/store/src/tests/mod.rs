@@ -5,6 +5,7 @@ mod crash;
 mod keeping;
 mod outside;
 mod property;
+mod retiring;
 mod scan;
 mod speed;
 mod writer_speed;
