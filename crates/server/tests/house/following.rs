@@ -92,6 +92,13 @@ fn post(server: &Server, id: &str, at: &str) -> u64 {
     reply.sequence().unwrap_or_else(|| panic!("{reply:?}"))
 }
 
+/// Waits until it is applied: what is not waits in the journal when the server stops, and its
+/// way is told of then.
+fn applied(server: &Server, sequence: u64) {
+    let ready = server.get(&format!("/v1/sql?wait={sequence}&q=select%201")).expect("an answer");
+    assert_eq!(ready.status, 200, "{ready:?}");
+}
+
 fn note<'a>(span: &'a Value, name: &str) -> Option<&'a str> {
     let notes = span["attributes"].as_array().expect("a list");
     let value = &notes.iter().find(|note| note["key"] == name)?["value"];
@@ -109,6 +116,7 @@ fn one_message_is_followed_from_the_door_to_its_commit() {
     let server = house.serve_with(&["--config", path(&collector.settings(&house, 1))]);
     let sequences: Vec<u64> =
         (0..5).map(|at| post(&server, &format!("message-{at}"), &format!("2026-05-01T0{at}:00:00Z"))).collect();
+    applied(&server, sequences[4]);
     server.stop();
     let traces = collector.traces();
     let judged = |trace: &&BTreeMap<String, Value>| note(&trace["judge"], "meterhouse.message_id") == Some("message-3");
@@ -141,7 +149,10 @@ fn a_sample_is_followed_whole_and_nothing_else_is() {
     let server = house.serve_with(&["--config", path(&collector.settings(&house, 4))]);
     let records = 200;
     for at in 0..records {
-        post(&server, "m", &format!("2026-05-01T{:02}:{:02}:00Z", at / 60, at % 60));
+        let sequence = post(&server, "m", &format!("2026-05-01T{:02}:{:02}:00Z", at / 60, at % 60));
+        if at + 1 == records {
+            applied(&server, sequence);
+        }
     }
     server.stop();
     let traces = collector.traces();
