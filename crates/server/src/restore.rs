@@ -15,7 +15,7 @@ use crate::backup::PIECE_BYTES;
 use crate::cli::Common;
 use crate::exit::{Damaged, Usage};
 use crate::manifest::{Kept, MANIFEST, Manifest, object_path};
-use crate::output;
+use crate::{output, wire};
 
 pub fn restore(common: &Common, from: &Path) -> anyhow::Result<ExitCode> {
     if common.server.is_some() {
@@ -36,7 +36,7 @@ pub fn restore(common: &Common, from: &Path) -> anyhow::Result<ExitCode> {
         // Of a restore that was cut short.
         fs::remove_dir_all(&beside).with_context(|| beside.display().to_string())?;
     }
-    fs::create_dir_all(&beside).with_context(|| beside.display().to_string())?;
+    wire::make(&beside).with_context(|| beside.display().to_string())?;
     let copied = copy(&manifest, &source, &RealDisk::open(&beside)?);
     if copied.is_err() {
         fs::remove_dir_all(&beside).with_context(|| beside.display().to_string())?;

@@ -2,6 +2,7 @@
 //! everything embedded.
 
 use std::ops::Range;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,9 +50,14 @@ pub struct House {
     pub lock: Box<dyn Lock>,
 }
 
+/// Makes a data directory where there is none, which nobody else can look into.
+pub fn make(dir: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
 /// The directory's disk and its lock; nothing in it is read yet.
 pub fn enter(dir: &Path) -> anyhow::Result<(Arc<dyn Disk>, Box<dyn Lock>)> {
-    std::fs::create_dir_all(dir).with_context(|| format!("data directory {}", dir.display()))?;
+    make(dir).with_context(|| format!("data directory {}", dir.display()))?;
     let disk: Arc<dyn Disk> =
         Arc::new(RealDisk::open(dir).with_context(|| format!("data directory {}", dir.display()))?);
     let lock = disk.lock(LOCK).map_err(|error| match error.kind() {

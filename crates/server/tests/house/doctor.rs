@@ -50,6 +50,14 @@ fn a_directory_is_examined_before_it_is_made_and_nothing_is_left_behind() {
 }
 
 #[test]
+fn what_we_make_is_open_to_nobody_else() {
+    let house = House::new();
+    house.import(&house.file("a.csv", nem12("1.25", "20040420010203")));
+    let (_, found) = asked(&house, &[]);
+    assert!(!says(&found, "access", "watch", "has mode"), "{found:#?}");
+}
+
+#[test]
 fn a_server_at_work_is_seen_and_not_disturbed() {
     let house = House::new();
     house.import(&house.file("a.csv", nem12("1.25", "20040420010203")));
