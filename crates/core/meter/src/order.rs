@@ -1,8 +1,8 @@
 //! Many rows in key order, without moving them.
 //!
 //! Promise: every row of the sources once, in key order, in pieces as long as can
-//! be. Rows of equal keys come in the order of their sources, and within one in
-//! the order they have there; each is a piece of its own.
+//! be: runs that meet at one start come row by row. Rows of equal keys come in the
+//! order of their sources, and within one in the order they have there.
 //!
 //! Runs are ordered by their channels digit by digit, some thousands at a time, so
 //! that it costs the same however many sources they come from.
@@ -92,23 +92,23 @@ impl<'a> InKeyOrder<'a> {
         }
         for channel in places.chunk_by_mut(|a, b| a.channel() == b.channel()) {
             if !channel.is_sorted_by(|a, b| a.start < b.start) {
-                channel.sort_by_key(|place| (place.start, self.run(place.piece()).first_key().span));
+                let span = |place: &Place| self.run(place.piece()).first_key().span;
+                channel.sort_by(|a, b| a.start.cmp(&b.start).then_with(|| span(a).cmp(&span(b))));
             }
             self.push_channel(channel);
         }
     }
 
-    /// Runs of one channel by their first keys.
+    /// Runs of one channel by their first keys. A run is looked up only where it is long:
+    /// most are of one reading, which starts where the run does.
     fn push_channel(&mut self, places: &[Place]) {
-        let (mut from, mut last) = (0, None);
+        let (mut from, mut last) = (0, i64::MIN);
         for (at, place) in places.iter().enumerate() {
-            if at > from && self.run(place.piece()).first_key() > last.expect("of the one before") {
+            if at > from && place.start > last {
                 self.push_apart(&places[from..at]);
-                (from, last) = (at, None);
+                from = at;
             }
-            if at + 1 < places.len() {
-                last = last.max(Some(self.run(place.piece()).last_key()));
-            }
+            last = last.max(if place.len == 1 { place.start } else { self.run(place.piece()).last_key().start.0 });
         }
         self.push_apart(&places[from..]);
     }

@@ -9,6 +9,8 @@ use anyhow::{Context, bail, ensure};
 
 use crate::line::Line;
 
+/// Half a second each: a round that is not full is committed after ten seconds, and belongs to it.
+const QUIET_LOOKS: u32 = 24;
 const READY_WITHIN: Duration = Duration::from_secs(600);
 
 /// What is measured, and how it is set.
@@ -124,7 +126,7 @@ impl Server {
             // A merge of a large file counts nothing for a while, but works.
             let idle = cpu_s - used < 0.1;
             quiet = if applied > last && state == before && idle { quiet + 1 } else { 0 };
-            if quiet >= 10 {
+            if quiet >= QUIET_LOOKS {
                 return Ok(());
             }
             (before, used) = (state, cpu_s);
