@@ -143,6 +143,8 @@ fn csv(head: &str, rows: &[Vec<i64>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use meter::Timestamp;
+
     use super::*;
 
     const SIZE: Size = Size { homes: 2, registers: 2, minutes: 1_500 };
@@ -157,8 +159,6 @@ mod tests {
         }
         truth
     }
-
-    use meter::Timestamp;
 
     #[test]
     fn no_measurement_is_left_out_of_a_total() {
