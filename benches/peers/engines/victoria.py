@@ -16,7 +16,7 @@ EVERY = '{__name__=~"m_r.+"}'
 class Victoria(Peer):
     name = "VictoriaMetrics, wide"
     how = (
-        "defaults, which are without any fsync before an acknowledgement, and no setting brings one; "
+        "defaults, which are without any fsync before an acknowledgement, and no setting for one was found; "
         "retention of 100 years; wide lines, 5,000 a request, 4 connections"
     )
 
