@@ -57,7 +57,7 @@ impl Done {
 enum Work {
     Fold(FoldWork),
     Compaction(CompactWork),
-    Retirement(RetireWork),
+    Retirement(Box<RetireWork>),
 }
 
 impl Work {
@@ -181,7 +181,7 @@ impl Maintenance {
             tokio::task::spawn_blocking(move || job.run().map(Work::Fold))
         } else if let Some(job) = lake.retire_job(&self.settings.retain, &self.looked_through) {
             debug!(phase = "retirement", "begins");
-            tokio::task::spawn_blocking(move || job.run().map(Work::Retirement))
+            tokio::task::spawn_blocking(move || job.run().map(|work| Work::Retirement(Box::new(work))))
         } else if let Some(job) = lake.compact_job(limits) {
             debug!(phase = "compaction", "begins");
             tokio::task::spawn_blocking(move || job.run().map(Work::Compaction))
@@ -207,7 +207,7 @@ impl Maintenance {
                 info!(?report, "files merged");
                 Done { compactions: 1, ..Done::default() }
             }
-            Work::Retirement(work) => self.retire(lake, work).await?,
+            Work::Retirement(work) => self.retire(lake, *work).await?,
         };
         debug!(phase, "ends");
         Ok(done)
