@@ -229,10 +229,12 @@ impl Session {
         catalog.register_schema(SCHEMA, Arc::new(schema)).map_err(broken)?;
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog(CATALOG.into(), Arc::new(catalog));
-        let state = SessionStateBuilder::new_from_existing(self.shared.base.clone())
+        let mut state = SessionStateBuilder::new_from_existing(self.shared.base.clone())
             .with_catalog_list(Arc::new(catalogs))
             .with_runtime_env(runtime_env(&self.limits).map_err(broken)?)
             .build();
+        // Without it the engine knows of no now().
+        state.mark_start_execution();
         Ok(state)
     }
 }

@@ -94,6 +94,10 @@ impl Plan {
             let value = value.parse().unwrap_or_else(|_| toml::Value::String(value.to_owned()));
             table.insert(key.to_owned(), value);
         }
+        // A whole number is a rate too.
+        if let Some(whole) = table.get("rate").and_then(toml::Value::as_integer) {
+            table.insert("rate".to_owned(), toml::Value::Float(whole as f64));
+        }
         let plan: Plan = table.try_into().with_context(|| path.display().to_string())?;
         plan.check().with_context(|| path.display().to_string())?;
         Ok(plan)
@@ -199,6 +203,12 @@ mod tests {
             read += 1;
         }
         assert!(read > 5, "{read}");
+    }
+
+    #[test]
+    fn a_rate_may_be_a_whole_number() {
+        let plan = Plan::read("hdm", &scenarios(), &["rate=20000".to_owned()]).expect("a plan");
+        assert_eq!(plan.rate, Some(20_000.0));
     }
 
     #[test]

@@ -111,6 +111,15 @@ async fn an_argument_that_cannot_be_meant_is_an_error_that_says_so() {
 }
 
 #[tokio::test]
+async fn a_query_that_asks_for_now_is_told_one_time() {
+    let house = house().await;
+    let sql = "select count(*) as past, count(distinct now()) as times from readings where start < now() - interval '1 day' \
+        and current_date > date '2024-05-01'";
+    let half_hours = answered(&house, "select count(*) as n from readings").await;
+    assert_eq!(answered(&house, sql).await, format!("past,times\n{},1\n", half_hours.lines().nth(1).expect("a row")));
+}
+
+#[tokio::test]
 async fn nothing_has_no_day_and_no_bucket() {
     let town = town().await;
     check(&town, "select local_day(null, 'UTC'), time_bucket('1 day', null)", ",").await;
