@@ -4,11 +4,12 @@
 //! each step took, so that a slow build is noticed when it becomes slow. A
 //! warning fails. A step whose tool is not installed is left out and said so.
 
-use std::ffi::OsStr;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::Context;
+
+use crate::tools::cargo;
 
 struct Step {
     name: &'static str,
@@ -30,19 +31,18 @@ const STEPS: [Step; 3] = [
 
 /// True if every step passed.
 pub fn run() -> anyhow::Result<bool> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut durations = Vec::new();
     let mut left_out = Vec::new();
     let mut failed = None;
     for step in &STEPS {
-        if let Some(component) = step.component.filter(|_| !answers(&cargo, step.arguments[0])) {
+        if let Some(component) = step.component.filter(|_| !answers(step.arguments[0])) {
             println!("ci: {} left out: no cargo {}; `rustup component add {component}`", step.name, step.arguments[0]);
             left_out.push(step.name);
             continue;
         }
         println!("ci: {}: cargo {}", step.name, step.arguments.join(" "));
         let started = Instant::now();
-        let status = Command::new(&cargo)
+        let status = cargo()
             .args(step.arguments)
             .status()
             .with_context(|| format!("cargo {} did not start; is cargo installed", step.arguments[0]))?;
@@ -64,8 +64,7 @@ pub fn run() -> anyhow::Result<bool> {
 }
 
 /// Whether cargo has this subcommand.
-fn answers(cargo: &OsStr, subcommand: &str) -> bool {
-    let asked =
-        Command::new(cargo).args([subcommand, "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+fn answers(subcommand: &str) -> bool {
+    let asked = cargo().args([subcommand, "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     asked.is_ok_and(|status| status.success())
 }

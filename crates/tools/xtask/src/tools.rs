@@ -45,11 +45,28 @@ pub fn run(tool: &Tool, given: &[String]) -> anyhow::Result<bool> {
 
 /// Builds a tool and the server for release; the folder in which both lie.
 ///
+/// Cargo as a person would start it. What `cargo run` tells of this package is taken away:
+/// build scripts of libraries take some of it for a change of theirs, and half of the
+/// libraries would be compiled anew, and once more by the next plain build.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_of_this_package) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn is_of_this_package(name: &str) -> bool {
+    const STARTS: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+    STARTS.iter().any(|start| name.starts_with(start)) || name == "CARGO_PRIMARY_PACKAGE"
+}
+
 /// Within the workspace's one set of features: another set would build the base again.
 pub fn built(binary: &str) -> anyhow::Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments = ["build", "--release", "--workspace", "--bin", "meterhouse", "--bin", binary];
-    let status = Command::new(cargo).args(arguments).status().context("cargo did not start")?;
+    let status = cargo().args(arguments).status().context("cargo did not start")?;
     anyhow::ensure!(status.success(), "{binary} cannot be built");
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     Ok(target.map_or_else(|| crate::tidy::root().map(|root| root.join("target")), Ok)?.join("release"))
@@ -110,6 +127,18 @@ mod tests {
         );
         let long = ["--seed 1 simulated", "--seed 1 flips", "--seed 1 killing --cpu-minutes 120"];
         assert_eq!(lines("--minutes 120")[..3], long);
+    }
+
+    #[test]
+    fn what_a_person_sets_for_cargo_stays() {
+        assert!(
+            ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_CRATE_NAME"].iter().all(|name| is_of_this_package(name))
+        );
+        assert!(
+            !["CARGO_TARGET_DIR", "CARGO_HOME", "CARGO_BUILD_JOBS", "CARGO"]
+                .iter()
+                .any(|name| is_of_this_package(name))
+        );
     }
 
     #[test]
