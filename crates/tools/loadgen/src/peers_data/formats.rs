@@ -28,7 +28,7 @@ pub const ALL: [Format; 5] = [
 fn requests(minutes: &[Minute], homes: &Homes) -> Vec<u8> {
     let mut request = Writer::new();
     for stream in homes.streams() {
-        request.stream(&stream);
+        request.stream(stream);
     }
     for minute in minutes {
         let measurements: Vec<Measurement<'_>> = (0..)
@@ -164,13 +164,13 @@ mod tests {
         let (minutes, homes) = two();
         let expected =
             "m,home=0 r00=19150i,r01=-3i 1777593600000000000\nm,home=300 r00=7i,r01=2304i 1777593600000000000\n";
-        assert_eq!(String::from_utf8(lines(&minutes, &homes)).unwrap(), expected);
+        assert_eq!(String::from_utf8(lines(&minutes, &homes)).expect("text"), expected);
     }
 
     #[test]
     fn decimals_are_what_a_display_shows() {
         let (minutes, homes) = two();
-        let first = String::from_utf8(decimals(&minutes, &homes)).unwrap();
+        let first = String::from_utf8(decimals(&minutes, &homes)).expect("text");
         assert!(first.starts_with("m,home=0 r00=19.150,r01=-0.3 1777593600000000000\n"), "{first}");
     }
 

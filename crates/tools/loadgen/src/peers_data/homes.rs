@@ -1,19 +1,16 @@
-//! Homes with as many registers as a set asks for.
-//!
-//! A home of `hdm` has a counter, a voltage, a frequency and eight plugs. One with more
-//! registers has the plugs of the same home in further fleets behind its own.
+//! Homes with as many registers as a set asks for: those of `hdm`, with more plugs or fewer.
 
 use meter::{Span, Timestamp};
 use parse::protobuf::Stream;
-use simulate::{Fleet, Messages};
+use simulate::Fleet;
 
 use super::Size;
 
 /// 2026-05-01T00:00:00Z: a midnight whose five days lie in one month.
 pub const FROM: Timestamp = Timestamp(1_777_593_600_000_000);
 pub const MINUTE: Span = Span::from_minutes(1);
-/// Of a home of `hdm`, before its plugs.
-const METER_REGISTERS: usize = 3;
+/// Of a home's own meter, before its plugs.
+const METER_REGISTERS: u32 = 3;
 
 /// What one home sends at one minute: a number a register, in its last digit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,24 +21,19 @@ pub struct Minute {
 }
 
 pub struct Homes {
-    fleets: Vec<Fleet>,
+    fleet: Fleet,
     size: Size,
+    streams: Vec<Stream<'static>>,
     registers: Vec<String>,
 }
 
 impl Homes {
     pub fn new(seed: u64, size: Size) -> Homes {
-        let first = Fleet::hdm(seed, size.homes);
-        let own = first.streams();
-        let plugs = own.len() - METER_REGISTERS;
-        let more = size.registers.saturating_sub(own.len()).div_ceil(plugs) as u64;
-        let fleets = (0..=more).map(|fleet| Fleet::hdm(seed + fleet, size.homes)).collect();
-        let mut registers: Vec<String> = own.iter().map(|stream| stream.register.to_owned()).collect();
-        registers.extend(
-            (registers.len()..size.registers).map(|register| format!("plug-{}", register + 1 - METER_REGISTERS)),
-        );
-        registers.truncate(size.registers);
-        Homes { fleets, size, registers }
+        let registers = u32::try_from(size.registers).unwrap_or(u32::MAX);
+        let fleet = Fleet::plugs(seed, size.homes, registers.saturating_sub(METER_REGISTERS));
+        let streams: Vec<Stream<'static>> = fleet.streams().iter().take(size.registers).copied().collect();
+        let registers = streams.iter().map(|stream| stream.register.to_owned()).collect();
+        Homes { fleet, size, streams, registers }
     }
 
     /// Their names in the source's words; elsewhere they go by their places.
@@ -50,11 +42,8 @@ impl Homes {
     }
 
     /// What a request declares of all its messages.
-    pub fn streams(&self) -> Vec<Stream<'_>> {
-        let own = self.fleets[0].streams();
-        let last = own[own.len() - 1];
-        let of = |place: usize| own.get(place).copied().unwrap_or(last);
-        self.registers.iter().enumerate().map(|(place, register)| Stream { register, ..of(place) }).collect()
+    pub fn streams(&self) -> &[Stream<'static>] {
+        &self.streams
     }
 
     /// Digits after the point, by register.
@@ -64,22 +53,12 @@ impl Homes {
     }
 
     /// By time, then by home.
-    pub fn minutes(&self) -> impl Iterator<Item = Minute> {
+    pub fn minutes(&self) -> impl Iterator<Item = Minute> + use<> {
         let to = Timestamp(FROM.0 + i64::from(self.size.minutes) * MINUTE.0);
-        let mut parts: Vec<Messages> = self.fleets.iter().map(|fleet| fleet.messages(FROM, to, MINUTE)).collect();
         let registers = self.size.registers;
-        std::iter::from_fn(move || {
-            let mut whole: Option<Minute> = None;
-            for part in &mut parts {
-                let message = part.next()?;
-                let digits = message.samples().iter().map(|sample| sample.digits);
-                match &mut whole {
-                    None => whole = Some(Minute { home: message.home(), at: message.at(), digits: digits.collect() }),
-                    Some(whole) => whole.digits.extend(digits.skip(METER_REGISTERS)),
-                }
-            }
-            whole.as_mut()?.digits.truncate(registers);
-            whole
+        self.fleet.messages(FROM, to, MINUTE).map(move |message| {
+            let digits = message.samples().iter().take(registers).map(|sample| sample.digits);
+            Minute { home: message.home(), at: message.at(), digits: digits.collect() }
         })
     }
 }
@@ -105,8 +84,8 @@ mod tests {
     #[test]
     fn the_first_registers_are_those_of_hdm() {
         let homes = Homes::new(7, Size { homes: 3, registers: 30, minutes: 2 });
-        let message = Fleet::hdm(7, 3).messages(FROM, FROM.plus(MINUTE), MINUTE).next().unwrap();
+        let message = Fleet::hdm(7, 3).messages(FROM, FROM.plus(MINUTE), MINUTE).next().expect("a message");
         let first: Vec<i64> = message.samples().iter().map(|sample| sample.digits).collect();
-        assert_eq!(homes.minutes().next().unwrap().digits[..11], first);
+        assert_eq!(homes.minutes().next().expect("a minute").digits[..11], first);
     }
 }
