@@ -20,11 +20,9 @@ use host::Seeded;
 
 use self::skew::Skew;
 use self::volume::Volume;
-use crate::compared::compare;
-use crate::doors;
-use crate::ingest::{Ledger, Senders, Sending};
-use crate::killing::SETTINGS;
-use crate::server::{Binary, Server};
+use crate::ingest::{Ledger, Senders};
+use crate::lives::Lives;
+use crate::server::Server;
 
 /// What happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,14 +58,10 @@ impl Hardship {
     }
 }
 
-/// Senders at once.
-const SENDERS: usize = 4;
 /// Lives between two comparisons, on one directory.
 const LIVES_PER_HOUSE: u64 = 20;
 /// A life lasts at most so long.
 const LIFE_MAX_MS: u64 = 2_000;
-/// The last server has the whole inbox to take.
-const INBOX_WAIT_MAX: Duration = Duration::from_secs(120);
 /// What a process may hold: from too little for a start to enough for a while.
 const MEMORY_MIN_MIB: u64 = 80;
 const MEMORY_MAX_MIB: u64 = 400;
@@ -119,7 +113,7 @@ pub fn run(plan: &Plan, on_strike: &mut dyn FnMut(&Report)) -> anyhow::Result<Re
         let dir = tempfile::Builder::new().prefix("meterhouse-trials-").tempdir()?;
         let salt = seed.draw();
         let mut house = House::new(plan, dir.path(), salt)?;
-        if let Err(error) = house.lives(plan, &mut seed, &mut report, on_strike) {
+        if let Err(error) = house.live(plan, &mut seed, &mut report, on_strike) {
             let said = format!("salt {salt}, {} {}: {error:#}", plan.hardship.name(), report.times);
             // What lies on a volume goes with it.
             let kept = house.volume.is_none().then(|| dir.keep());
@@ -133,38 +127,31 @@ pub fn run(plan: &Plan, on_strike: &mut dyn FnMut(&Report)) -> anyhow::Result<Re
 
 /// One directory, and what it takes to strike it.
 struct House {
-    binary: Binary,
-    inbox: PathBuf,
-    salt: u64,
+    lives: Lives,
     volume: Option<Volume>,
     skew: Option<Skew>,
 }
 
 impl House {
     fn new(plan: &Plan, dir: &Path, salt: u64) -> anyhow::Result<House> {
-        let (settings, inbox) = (dir.join("settings.toml"), dir.join("inbox"));
-        std::fs::create_dir(&inbox)?;
-        std::fs::write(&settings, format!("{SETTINGS}dir = {:?}\n", inbox.display().to_string()))?;
         let volume = (plan.hardship == Hardship::PowerCut).then(|| Volume::new(dir)).transpose()?;
         let skew = (plan.hardship == Hardship::ClockJump).then(|| Skew::new(dir)).transpose()?;
-        let data_dir = volume.as_ref().map_or(dir, Volume::path).join("data");
-        let mut binary = Binary::new(plan.binary.clone(), data_dir, settings);
+        let data_below = volume.as_ref().map_or(dir, Volume::path);
+        let mut lives = Lives::new(plan.binary.clone(), dir, data_below, salt)?;
         if let Some(skew) = &skew {
-            binary.environment.extend(skew.environment());
+            lives.binary.environment.extend(skew.environment());
         }
-        Ok(House { binary, inbox, salt, volume, skew })
+        Ok(House { lives, volume, skew })
     }
 
-    fn lives(
+    fn live(
         &mut self,
         plan: &Plan,
         seed: &mut Seeded,
         report: &mut Report,
         on_strike: &mut dyn FnMut(&Report),
     ) -> anyhow::Result<()> {
-        let (token, inbox) = (self.binary.token()?, self.inbox.clone());
-        let sending = Sending { token, inbox, salt: self.salt, disk_may_fail: self.volume.is_some() };
-        let senders = Senders::start(SENDERS, sending);
+        let senders = self.lives.senders(self.volume.is_some())?;
         for _ in 0..LIVES_PER_HOUSE {
             if report.times == plan.times {
                 break;
@@ -174,8 +161,9 @@ impl House {
             report.ended_by_it += u64::from(ended_by_it);
             on_strike(report);
         }
-        let ledger = self.last_life(senders)?;
-        let compared = compare(&self.binary, &self.inbox, self.salt, &ledger)?;
+        // The last one has no hardship.
+        self.lives.binary.around.clear();
+        let (ledger, compared) = self.lives.end(senders)?;
         report.tell(&ledger, compared.readings);
         Ok(())
     }
@@ -184,9 +172,9 @@ impl House {
     fn life(&mut self, hardship: Hardship, senders: &Senders, seed: &mut Seeded) -> anyhow::Result<bool> {
         if hardship == Hardship::ShortMemory {
             let mib = MEMORY_MIN_MIB + seed.below(MEMORY_MAX_MIB - MEMORY_MIN_MIB);
-            self.binary.around = vec!["prlimit".into(), format!("--data={}", mib << 20)];
+            self.lives.binary.around = vec!["prlimit".into(), format!("--data={}", mib << 20)];
         }
-        let server = match Server::start(&self.binary) {
+        let server = match Server::start(&self.lives.binary) {
             Ok(server) => server,
             // Too little even for a start: nothing was acknowledged by it.
             Err(_) if hardship == Hardship::ShortMemory => return Ok(true),
@@ -222,23 +210,6 @@ impl House {
         let may_panic = hardship == Hardship::ShortMemory;
         ensure!(may_panic || !log.contains("panicked"), "the server panicked: {log}");
         Ok(ended_by_it)
-    }
-
-    /// Without hardship, and let finish.
-    fn last_life(&mut self, senders: Senders) -> anyhow::Result<Ledger> {
-        self.binary.around.clear();
-        let server = Server::start(&self.binary).context("the last start")?;
-        senders.talk_to(Some(server.address));
-        std::thread::sleep(Duration::from_millis(200));
-        senders.talk_to(None);
-        senders.quiet();
-        let ledger = senders.finish();
-        let until = Instant::now() + INBOX_WAIT_MAX;
-        while !doors::left_in(&self.inbox)?.is_empty() && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        server.stop().context("SIGTERM")?;
-        Ok(ledger)
     }
 }
 

@@ -7,42 +7,23 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use host::Seeded;
 
-use crate::compared::{Compared, compare};
-use crate::doors::{self, Door};
-use crate::ingest::{Ledger, Senders, Sending};
+use crate::compared::Compared;
+use crate::doors::Door;
+use crate::ingest::Ledger;
+use crate::lives::Lives;
 use crate::phases::Machine;
-use crate::server::{Binary, Server};
+use crate::server::Server;
 
-/// Everything small, so that each phase comes several times a second.
-pub(crate) const SETTINGS: &str = "[log]
-json = true
-[journal]
-segment_bytes = 16_777_216
-[process]
-commit_wait_max_ms = 30
-commit_rows_max = 400
-[maintain]
-fold_rows = 30
-fold_files = 4
-compact_files = 3
-vacuum_after_ms = 0
-[inbox]
-quiet_ms = 60
-";
-/// Senders at once: at nearly any moment someone waits for an answer.
-const SENDERS: usize = 4;
 /// Kills between two comparisons, on one directory.
 const KILLS_PER_HOUSE: u64 = 25;
 /// A phase that does not come in this time is not waited for.
 const PHASE_WAIT_MAX: Duration = Duration::from_secs(15);
-/// The last server has the whole inbox to take, in the dev profile too.
-const INBOX_WAIT_MAX: Duration = Duration::from_secs(120);
 /// How long a phase is thought to take before one was seen.
 const PHASE_GUESS: Duration = Duration::from_millis(60);
 /// A server that is killed at random lives at most so long.
@@ -99,15 +80,12 @@ pub fn run(plan: &Plan, on_kill: &mut dyn FnMut(&Report)) -> anyhow::Result<Repo
     let mut seed = Seeded::new(plan.seed);
     while report.failures.is_empty() && report.wants(plan).is_some() {
         let dir = tempfile::Builder::new().prefix("meterhouse-trials-").tempdir()?;
-        let (settings, inbox) = (dir.path().join("settings.toml"), dir.path().join("inbox"));
-        std::fs::create_dir(&inbox)?;
-        std::fs::write(&settings, format!("{SETTINGS}dir = {:?}\n", inbox.display().to_string()))?;
-        let binary = Binary::new(plan.binary.clone(), dir.path().join("data"), settings);
-        let salt = seed.draw();
-        let lived = live(plan, &binary, &inbox, salt, &mut seed, &mut report, on_kill);
+        let lives = Lives::new(plan.binary.clone(), dir.path(), dir.path(), seed.draw())?;
+        let lived = live(plan, &lives, &mut seed, &mut report, on_kill);
         if let Err(error) = lived {
             let kept = dir.keep();
-            report.failures.push(format!("salt {salt}, kill {}: {error:#}; kept in {}", report.kills, kept.display()));
+            let (salt, kept) = (lives.salt, kept.display());
+            report.failures.push(format!("salt {salt}, kill {}: {error:#}; kept in {kept}", report.kills));
         }
     }
     report.took = started.elapsed();
@@ -117,20 +95,15 @@ pub fn run(plan: &Plan, on_kill: &mut dyn FnMut(&Report)) -> anyhow::Result<Repo
 /// One directory: killed and started again and again, then compared.
 fn live(
     plan: &Plan,
-    binary: &Binary,
-    inbox: &Path,
-    salt: u64,
+    lives: &Lives,
     seed: &mut Seeded,
     report: &mut Report,
     on_kill: &mut dyn FnMut(&Report),
 ) -> anyhow::Result<()> {
-    let senders = Senders::start(
-        SENDERS,
-        Sending { token: binary.token()?, inbox: inbox.to_owned(), salt, disk_may_fail: false },
-    );
+    let senders = lives.senders(false)?;
     for _ in 0..KILLS_PER_HOUSE {
         let Some(target) = report.wants(plan) else { break };
-        let server = Server::start(binary).context("a start after a kill")?;
+        let server = Server::start(&lives.binary).context("a start after a kill")?;
         senders.talk_to(Some(server.address));
         wait_for(&server, target, seed);
         let waiting = senders.in_flight();
@@ -142,20 +115,9 @@ fn live(
         report.count(target, phases, waiting, cpu_seconds);
         on_kill(report);
     }
-    // The last one is let finish.
-    let server = Server::start(binary).context("the last start")?;
-    senders.talk_to(Some(server.address));
-    std::thread::sleep(Duration::from_millis(200));
-    senders.talk_to(None);
-    senders.quiet();
-    let ledger = senders.finish();
-    let until = Instant::now() + INBOX_WAIT_MAX;
-    while !doors::left_in(inbox)?.is_empty() && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    server.stop().context("SIGTERM")?;
+    let (ledger, compared) = lives.end(senders)?;
     report.comparisons += 1;
-    report.tell(&ledger, salt, &compare(binary, inbox, salt, &ledger)?);
+    report.tell(&ledger, lives.salt, &compared);
     Ok(())
 }
 

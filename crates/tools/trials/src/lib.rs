@@ -8,7 +8,8 @@
 //! `seen.rs` (what did), `house.rs` (the house on a simulated disk), `phases.rs`,
 //! `simulated.rs` (power losses), `stale.rs` (a planted mistake), `server.rs`
 //! (the real binary), `bodies.rs`, `doors.rs` and `ingest.rs` (its senders),
-//! `killing.rs`, `hardships.rs` (power, clock, memory, standstill), `compared.rs`, `flips.rs`.
+//! `compared.rs`, `lives.rs` (what the next two share), `killing.rs`, `hardships.rs`
+//! (power, clock, memory, standstill), `flips.rs`.
 
 mod script;
 mod oracle;
@@ -22,7 +23,8 @@ mod client;
 mod bodies;
 mod doors;
 mod ingest;
+mod compared;
+mod lives;
 pub mod killing;
 pub mod hardships;
-mod compared;
 pub mod flips;
