@@ -32,7 +32,7 @@ pub use quality::{Flags, Quality};
 pub use reading::{Event, Identity, Message, Place, Reading, Refusal, Sink};
 pub use reading_type::{Commodity, Flow, Kind, Phase, ReadingType};
 pub use row::{Row, RowKey};
-pub use runs::{Piece, Run, Runs, SPOT_SLACK_MICROS};
+pub use runs::{Delivery, Run, Runs, SPOT_SLACK_MICROS};
 pub use time::{Months, Span, TimeError, Timestamp};
 pub use unit::{ConversionError, Unit};
 pub use words::{Word, Words, WordsError, same_word};

@@ -1,30 +1,36 @@
-//! Many rows in key order, without moving them.
+//! Many rows in key order.
 //!
-//! Promise: every row of the sources once, in key order, in pieces as long as can
-//! be: runs that meet at one start come row by row. Rows of equal keys come in the
+//! Promise: every row of the sources once, in key order, in runs as long as can
+//! be: only rows that meet in time stay apart. Rows of equal keys come in the
 //! order of their sources, and within one in the order they have there.
 //!
-//! Runs are ordered by their channels digit by digit, some thousands at a time, so
-//! that it costs the same however many sources they come from.
+//! Runs are ordered by their channels digit by digit, some thousands of rows at a
+//! time, so that it costs the same however many sources they come from. A row that
+//! is a run of its own, as live ones are, takes all it needs along.
 
-use crate::runs::{Piece, Runs};
-use crate::{RowKey, Run};
+use crate::RowKey;
+use crate::runs::Runs;
 
-/// Runs ordered at a time where the sources allow it: 128 KiB, and as much again
-/// beside them, stay near the processor.
-const WINDOW_RUNS: usize = 4 << 10;
+/// Rows ordered at a time where the sources allow it: 192 KiB of [`Place`], and as much
+/// again beside them, stay near the processor.
+const WINDOW_ROWS: usize = 4 << 10;
 /// Of one source at least, so that many sources make few windows.
 const SHARE_MIN: usize = 16;
 /// Fewer than these are compared rather than counted by their digits.
 const COUNTED_MIN: usize = 64;
 
-/// See the module. The pieces are handed out some thousands at a time, while what
-/// they name is still near.
+/// See the module.
 pub struct InKeyOrder<'a> {
     sources: &'a [&'a Runs],
     left: Vec<Left<'a>>,
+    /// Whether each source is in order by itself: then not all must be looked at at once.
+    sorted: bool,
+    /// Of the sources' likes the places in `rows`, one source behind the other.
+    likes: Vec<u32>,
+    /// Of each source where its deliveries begin in `rows`.
+    deliveries: Vec<u32>,
     places: Vec<Place>,
-    pieces: Vec<Piece>,
+    rows: Runs,
 }
 
 /// A run while it is ordered.
@@ -32,148 +38,217 @@ pub struct InKeyOrder<'a> {
 struct Place {
     channel: i64,
     start: i64,
-    tenant: i32,
+    /// Of its first row, as is `delivery`.
+    value: i64,
+    delivery: u32,
+    like: u32,
     source: u32,
     run: u32,
     len: u32,
 }
 
-const _: () = assert!(size_of::<Place>() == 32);
+const _: () = assert!(size_of::<Place>() == 48);
 
-impl Place {
-    fn of(number: u32, source: &Runs, run: usize) -> Place {
-        let (at, count) = (source.run_at(run), |count: usize| u32::try_from(count).expect("fewer than 2^32 rows"));
-        let key = at.first_key();
-        let (run, len) = (count(run), count(at.len()));
-        Place { channel: key.channel.0, start: key.start.0, tenant: key.tenant.0, source: number, run, len }
-    }
-
-    fn channel(&self) -> (i32, i64) {
-        (self.tenant, self.channel)
-    }
-
-    fn piece(&self) -> Piece {
-        Piece { source: self.source, run: self.run, from: 0, len: self.len }
-    }
+/// A row among those that meet in time.
+struct Met {
+    key: RowKey,
+    source: u32,
+    run: u32,
+    at: u32,
+    value: i64,
+    delivery: u32,
+    like: u32,
 }
 
 impl<'a> InKeyOrder<'a> {
     /// Nothing is ordered yet.
     pub fn of(sources: &'a [&'a Runs]) -> InKeyOrder<'a> {
-        let left = (0..).zip(sources).filter_map(|(number, source)| Left::of(number, source)).collect();
-        InKeyOrder { sources, left, places: Vec::new(), pieces: Vec::new() }
+        let (mut rows, mut likes, mut left) = (Runs::default(), Vec::new(), Vec::new());
+        for (number, source) in (0..).zip(sources).filter(|(_, source)| !source.is_empty()) {
+            left.push(Left { number, source, likes: likes.len(), next: 0 });
+            likes.extend(source.likes().iter().map(|like| rows.like(like)));
+        }
+        let deliveries = sources.iter().map(|source| rows.take_deliveries(source)).collect();
+        let sorted = sources.iter().all(|source| source.is_sorted());
+        InKeyOrder { sources, left, sorted, likes, deliveries, places: Vec::new(), rows }
     }
 
-    /// The next pieces, each channel whole; none at the end.
-    pub fn next_pieces(&mut self) -> &[Piece] {
-        let until = match self.sources.iter().all(|source| source.is_sorted()) {
-            true => self.next_channel(),
-            false => None,
-        };
+    /// The next rows, each channel whole; none at the end.
+    pub fn next_rows(&mut self) -> Option<&Runs> {
+        self.rows.clear_rows();
+        self.advance();
+        (!self.rows.is_empty()).then_some(&self.rows)
+    }
+
+    /// All rows at once. Their deliveries are those of the sources, one source behind the other.
+    pub fn into_rows(mut self) -> Runs {
+        let (rows, runs) = self.sources.iter().fold((0, 0), |(r, n), runs| (r + runs.len(), n + runs.run_count()));
+        self.rows.reserve(rows, runs);
+        while !self.left.is_empty() {
+            self.advance();
+        }
+        self.rows
+    }
+
+    /// Adds rows behind those there.
+    fn advance(&mut self) {
+        let until = if self.sorted { self.next_channel() } else { None };
         let (mut places, mut left) = (std::mem::take(&mut self.places), std::mem::take(&mut self.left));
         places.clear();
-        self.pieces.clear();
-        left.retain_mut(|source| source.take(until, &mut places));
+        left.retain_mut(|source| {
+            let from = self.deliveries[source.number as usize];
+            source.take(until, &self.likes, from, &self.rows, &mut places)
+        });
         self.push_all(&mut places);
         (self.places, self.left) = (places, left);
-        &self.pieces
     }
 
     /// The channel that a window ends with; none if all that is left is in it.
     fn next_channel(&self) -> Option<(i32, i64)> {
-        let share = (WINDOW_RUNS / self.left.len().max(1)).max(SHARE_MIN);
+        let share = (WINDOW_ROWS / self.left.len().max(1)).max(SHARE_MIN);
         self.left.iter().filter_map(|source| source.channel_after(share)).min()
     }
 
     /// All runs of some channels; of runs of one channel those of the first source first.
     fn push_all(&mut self, places: &mut [Place]) {
-        if !places.is_sorted_by(|a, b| (a.channel(), a.start) < (b.channel(), b.start)) {
-            by_channel(places);
+        let tenant = |place: &Place| self.rows.like_at(place.like).tenant.0;
+        let channel = |place: &Place| (tenant(place), place.channel);
+        if !places.is_sorted_by(|a, b| (channel(a), a.start) < (channel(b), b.start)) {
+            by_channel(places, tenant);
         }
-        for channel in places.chunk_by_mut(|a, b| a.channel() == b.channel()) {
-            if !channel.is_sorted_by(|a, b| a.start < b.start) {
-                let span = |place: &Place| self.run(place.piece()).first_key().span;
-                channel.sort_by(|a, b| a.start.cmp(&b.start).then_with(|| span(a).cmp(&span(b))));
+        let mut of_one = places;
+        while let Some(first) = of_one.first() {
+            let whose = (self.tenant(first), first.channel);
+            let count = of_one.iter().take_while(|place| (self.tenant(place), place.channel) == whose).count();
+            let (places, more) = of_one.split_at_mut(count);
+            if !places.is_sorted_by(|a, b| a.start < b.start) {
+                let span = |place: &Place| self.rows.like_at(place.like).span;
+                places.sort_by(|a, b| a.start.cmp(&b.start).then_with(|| span(a).cmp(&span(b))));
             }
-            self.push_channel(channel);
+            self.push_channel(places);
+            of_one = more;
         }
+    }
+
+    fn tenant(&self, place: &Place) -> i32 {
+        self.rows.like_at(place.like).tenant.0
     }
 
     /// Runs of one channel by their first keys. A run is looked up only where it is long:
     /// most are of one reading, which starts where the run does.
     fn push_channel(&mut self, places: &[Place]) {
-        let (mut from, mut last) = (0, i64::MIN);
+        let (mut from, mut last, mut may_go_on) = (0, i64::MIN, true);
         for (at, place) in places.iter().enumerate() {
             if at > from && place.start > last {
-                self.push_apart(&places[from..at]);
+                may_go_on = self.push_apart(&places[from..at], may_go_on);
                 from = at;
             }
-            last = last.max(if place.len == 1 { place.start } else { self.run(place.piece()).last_key().start.0 });
+            last = last.max(if place.len == 1 { place.start } else { self.last_start(place) });
         }
-        self.push_apart(&places[from..]);
+        self.push_apart(&places[from..], may_go_on);
     }
 
-    /// Runs that reach into each other, row by row; one alone stays as it is.
-    fn push_apart(&mut self, places: &[Place]) {
+    /// Runs that reach into each other, row by row and each row apart; one alone goes on
+    /// with the last if that may be. Whether what follows may go on.
+    fn push_apart(&mut self, places: &[Place], may_go_on: bool) -> bool {
         if let [only] = places {
-            self.pieces.push(only.piece());
-            return;
+            self.rows.begin_unless(may_go_on, crate::ChannelId(only.channel), only.like, only.start);
+            if only.len == 1 {
+                self.rows.push_row(only.start, only.value, only.delivery);
+            } else {
+                let run = self.sources[only.source as usize].run_at(only.run as usize);
+                self.rows.push_rows(&run, self.deliveries[only.source as usize]);
+            }
+            return true;
         }
-        let mut rows: Vec<(RowKey, Piece)> = Vec::new();
-        for piece in places.iter().map(Place::piece) {
-            let run = self.run(piece);
-            rows.extend((0..run.len()).map(|at| (run.part(at, 1).first_key(), piece.part(at, 1))));
+        let mut rows: Vec<Met> = places.iter().flat_map(|place| self.met(place)).collect();
+        rows.sort_by_key(|row| (row.key, row.source, row.run, row.at));
+        for row in rows {
+            self.rows.begin_unless(false, row.key.channel, row.like, row.key.start.0);
+            self.rows.push_row(row.key.start.0, row.value, row.delivery);
         }
-        rows.sort_by_key(|(key, piece)| (*key, piece.source, piece.run, piece.from));
-        self.pieces.extend(rows.into_iter().map(|(_, piece)| piece));
+        false
     }
 
-    fn run(&self, piece: Piece) -> Run<'_> {
-        self.sources[piece.source as usize].piece(piece)
+    fn met(&self, place: &Place) -> impl Iterator<Item = Met> {
+        let Place { source, run, like, .. } = *place;
+        let (rows, from) = (self.sources[source as usize].run_at(run as usize), self.deliveries[source as usize]);
+        let each = (0..).zip(rows.rows()).zip(rows.delivered());
+        each.map(move |((at, row), delivered)| {
+            let (value, delivery) = (row.value.value, from + delivered);
+            Met { key: row.key, source, run, at, value, delivery, like }
+        })
+    }
+
+    fn last_start(&self, place: &Place) -> i64 {
+        self.sources[place.source as usize].run_at(place.run as usize).last_key().start.0
     }
 }
 
-/// What is left of a sorted source: at least one run.
+/// What is left of a source: at least one run.
 struct Left<'a> {
     number: u32,
     source: &'a Runs,
+    /// Where its likes begin.
+    likes: usize,
     next: usize,
 }
 
-impl<'a> Left<'a> {
-    fn of(number: u32, source: &'a Runs) -> Option<Left<'a>> {
-        (!source.is_empty()).then_some(Left { number, source, next: 0 })
+impl Left<'_> {
+    /// The channel that so many more rows end in, if there are runs behind it.
+    fn channel_after(&self, rows: usize) -> Option<(i32, i64)> {
+        let last = self.source.run_after(self.next, rows);
+        (last + 1 < self.source.run_count()).then(|| whose(&self.source.run_at(last).first_key()))
     }
 
-    /// The channel that so many more runs end in, if there are more than these.
-    fn channel_after(&self, runs: usize) -> Option<(i32, i64)> {
-        let last = self.next + runs - 1;
-        (last + 1 < self.source.run_count()).then(|| Place::of(self.number, self.source, last).channel())
-    }
-
-    /// Takes what goes up to a channel, or all; whether something is left.
-    fn take(&mut self, until: Option<(i32, i64)>, places: &mut Vec<Place>) -> bool {
+    /// Takes what goes up to a channel, or all; whether something is left. Likes and
+    /// deliveries are those of `rows`.
+    fn take(
+        &mut self,
+        until: Option<(i32, i64)>,
+        likes: &[u32],
+        deliveries: u32,
+        rows: &Runs,
+        places: &mut Vec<Place>,
+    ) -> bool {
+        let count = |count: usize| u32::try_from(count).expect("fewer than 2^32 rows");
         while self.next < self.source.run_count() {
-            let place = Place::of(self.number, self.source, self.next);
-            if until.is_some_and(|until| place.channel() > until) {
+            let run = self.source.run_at(self.next);
+            let like = likes[self.likes + self.source.like_of(self.next)];
+            let channel = run.channel().0;
+            if until.is_some_and(|until| (rows.like_at(like).tenant.0, channel) > until) {
                 return true;
             }
-            places.push(place);
+            places.push(Place {
+                channel,
+                start: run.starts()[0],
+                value: run.values()[0],
+                delivery: deliveries + run.delivered()[0],
+                like,
+                source: self.number,
+                run: count(self.next),
+                len: count(run.len()),
+            });
             self.next += 1;
         }
         false
     }
 }
 
+fn whose(key: &RowKey) -> (i32, i64) {
+    (key.tenant.0, key.channel.0)
+}
+
 /// Those of one channel keep their order.
-fn by_channel(places: &mut [Place]) {
+fn by_channel(places: &mut [Place], tenant: impl Fn(&Place) -> i32) {
     if places.len() < COUNTED_MIN {
-        places.sort_by_key(Place::channel);
+        places.sort_by_key(|place| (tenant(place), place.channel));
         return;
     }
     radsort::sort_by_key(places, |place| place.channel);
-    if places.iter().any(|place| place.tenant != places[0].tenant) {
-        radsort::sort_by_key(places, |place| place.tenant);
+    let first = tenant(&places[0]);
+    if places.iter().any(|place| tenant(place) != first) {
+        radsort::sort_by_key(places, tenant);
     }
 }
 
@@ -187,23 +262,21 @@ mod tests {
     fn check(sources: &[Vec<Row>]) -> Result<(), TestCaseError> {
         let runs: Vec<Runs> = sources.iter().map(|rows| rows.iter().collect()).collect();
         let refs: Vec<&Runs> = runs.iter().collect();
-        let (mut pieces, mut order) = (Vec::new(), InKeyOrder::of(&refs));
-        loop {
-            match order.next_pieces() {
-                [] => break,
-                next => pieces.extend_from_slice(next),
-            }
-        }
         let mut plain: Vec<Row> = sources.concat();
         plain.sort_by_key(|row| row.key);
-        let of = |piece: &Piece| refs[piece.source as usize].piece(*piece);
-        let ordered = pieces.iter().flat_map(|piece| of(piece).rows());
-        prop_assert_eq!(told(ordered), told(plain));
-        for piece in pieces.iter().filter(|piece| piece.len() > 1) {
-            let run = of(piece);
-            let inside = |key: &RowKey| (run.first_key()..=run.last_key()).contains(key);
-            prop_assert_eq!(sources.iter().flatten().filter(|row| inside(&row.key)).count(), piece.len());
+        let whole = InKeyOrder::of(&refs).into_rows();
+        let (mut parts, mut order) = (Vec::new(), InKeyOrder::of(&refs));
+        while let Some(rows) = order.next_rows() {
+            parts.extend(rows.rows());
         }
+        prop_assert_eq!(told(parts), told(plain.iter().copied()));
+        prop_assert_eq!(told(whole.rows()), told(plain.iter().copied()));
+        for run in whole.runs().filter(|run| run.len() > 1) {
+            let inside = |key: &RowKey| (run.first_key()..=run.last_key()).contains(key);
+            prop_assert_eq!(plain.iter().filter(|row| inside(&row.key)).count(), run.len());
+        }
+        let counts = sources.iter().map(|rows| rows.iter().collect::<Runs>().delivery_count());
+        prop_assert_eq!(whole.delivery_count(), counts.sum::<usize>());
         Ok(())
     }
 

@@ -1,55 +1,59 @@
 //! Rows in runs: readings that follow each other in one channel and differ only
-//! in their start and their value, as a day of half-hours does.
+//! in their start, their value and the message they came in, as a day of half-hours does.
 //!
 //! Promise: the same rows as if each were held by itself, in the same order; a
 //! run is only a shorter way to hold them. What asks about a run as a whole
 //! (is its time free? is it one month?) need not ask about every row.
 //!
-//! Live readings are runs of one row. What those of a message share, and what one
-//! of a register is like each time, is held apart, so that such a run takes 44
-//! bytes instead of the 112 of a row.
+//! What the rows of a message share, and what those of a register are like each
+//! time, is held apart: a row takes 20 bytes and a run 16 more, instead of the 112
+//! of a row by itself.
 
 use crate::{ChannelId, Decimal, DeviceId, Flags, Quality, Row, RowKey, Sequence, Span, TenantId, Timestamp, Word};
 
-/// Rows, each run of them held once: 24 bytes a run and 16 a row, and what runs share.
+/// Rows, each run of them held once: 16 bytes a run and 20 a row, and what they share.
 #[derive(Clone, Debug, Default)]
 pub struct Runs {
     heads: Vec<Head>,
-    messages: Vec<Message>,
     likes: Vec<Like>,
     /// The one of `likes` found last.
     likely: usize,
+    deliveries: Vec<Delivery>,
     starts: Vec<i64>,
     values: Vec<i64>,
+    /// Of each row the place among `deliveries`.
+    delivered: Vec<u32>,
     /// A run begins at or before the end of the one before it.
     unsorted: bool,
 }
 
-/// A run: whose it is, and where the rest of it is.
+/// A run: whose it is, and where it begins. It ends where the next one begins.
 #[derive(Clone, Copy, Debug)]
 struct Head {
     channel: ChannelId,
-    message: u32,
     like: u32,
     from: u32,
-    len: u32,
 }
 
 /// What the rows of a message have in common, as a rule.
 #[derive(Clone, Copy, Debug)]
-struct Message {
-    tenant: TenantId,
-    device: DeviceId,
-    message_time: Timestamp,
-    issued_at: Timestamp,
-    sequence: Sequence,
+pub struct Delivery {
+    /// The device that measured.
+    pub device: DeviceId,
+    /// See [`Row::message_time`].
+    pub message_time: Timestamp,
+    /// See [`Row::issued_at`].
+    pub issued_at: Timestamp,
+    /// The journal record.
+    pub sequence: Sequence,
 }
 
 /// What the rows of a register have in common, as a rule, whatever message they are of.
 #[derive(Clone, Copy, Debug)]
-struct Like {
-    span: Span,
+pub(crate) struct Like {
+    pub(crate) tenant: TenantId,
     unit: Word,
+    pub(crate) span: Span,
     quality: Word,
     reason: Word,
     flags: Flags,
@@ -57,7 +61,7 @@ struct Like {
     scale: u8,
 }
 
-const _: () = assert!(size_of::<Head>() == 24 && size_of::<Message>() == 40 && size_of::<Like>() == 24);
+const _: () = assert!(size_of::<Head>() == 16 && size_of::<Delivery>() == 32 && size_of::<Like>() == 32);
 
 /// Registers come round and round: what is not next is looked for among so many, or held again.
 const LIKES_SEARCHED: usize = 64;
@@ -66,20 +70,11 @@ const LIKES_SEARCHED: usize = 64;
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
     channel: ChannelId,
-    message: &'a Message,
     like: &'a Like,
+    deliveries: &'a [Delivery],
     starts: &'a [i64],
     values: &'a [i64],
-}
-
-/// A place among [`Runs`]: some rows of one run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// Which of the [`Runs`].
-    pub source: u32,
-    pub(crate) run: u32,
-    pub(crate) from: u32,
-    pub(crate) len: u32,
+    delivered: &'a [u32],
 }
 
 /// Spot values further apart than a day are no run: nobody says that the time
@@ -88,11 +83,10 @@ pub const SPOT_SLACK_MICROS: i64 = 86_400_000_000;
 
 // Asked of every reading, and nearly always true: all at once, without a branch a field.
 
-impl PartialEq for Message {
+impl PartialEq for Delivery {
     #[inline]
-    fn eq(&self, other: &Message) -> bool {
-        (self.tenant == other.tenant)
-            & (self.device == other.device)
+    fn eq(&self, other: &Delivery) -> bool {
+        (self.device == other.device)
             & (self.message_time == other.message_time)
             & (self.issued_at == other.issued_at)
             & (self.sequence == other.sequence)
@@ -102,7 +96,8 @@ impl PartialEq for Message {
 impl PartialEq for Like {
     #[inline]
     fn eq(&self, other: &Like) -> bool {
-        (self.span == other.span)
+        (self.tenant == other.tenant)
+            & (self.span == other.span)
             & (self.unit == other.unit)
             & (self.quality == other.quality)
             & (self.reason == other.reason)
@@ -112,19 +107,19 @@ impl PartialEq for Like {
     }
 }
 
-impl Message {
+impl Delivery {
     #[inline]
-    fn of(row: &Row) -> Message {
-        let Row { key: RowKey { tenant, .. }, device, message_time, issued_at, sequence, .. } = *row;
-        Message { tenant, device, message_time, issued_at, sequence }
+    fn of(row: &Row) -> Delivery {
+        let Row { device, message_time, issued_at, sequence, .. } = *row;
+        Delivery { device, message_time, issued_at, sequence }
     }
 }
 
 impl Like {
     #[inline]
     fn of(row: &Row) -> Like {
-        let Row { key: RowKey { span, .. }, value, unit, quality, canonical, reason, flags, .. } = *row;
-        Like { span, unit, quality, reason, flags, canonical, scale: value.scale }
+        let Row { key: RowKey { tenant, span, .. }, value, unit, quality, canonical, reason, flags, .. } = *row;
+        Like { tenant, span, unit, quality, reason, flags, canonical, scale: value.scale }
     }
 }
 
@@ -134,8 +129,9 @@ impl Runs {
 
     /// With room for so many rows, in so many runs.
     pub fn with_capacity(rows: usize, runs: usize) -> Runs {
-        let (starts, values) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
-        Runs { heads: Vec::with_capacity(runs), starts, values, ..Runs::default() }
+        let (starts, values, delivered) =
+            (Vec::with_capacity(rows), Vec::with_capacity(rows), Vec::with_capacity(rows));
+        Runs { heads: Vec::with_capacity(runs), starts, values, delivered, ..Runs::default() }
     }
 
     /// Takes a row in after the others.
@@ -144,89 +140,111 @@ impl Runs {
     ///
     /// Beyond [`Runs::ROWS_MAX`] rows.
     pub fn push(&mut self, row: &Row) {
-        if self.goes_on(row) {
-            let head = self.heads.last_mut().expect("what goes on has begun");
-            head.len = head.len.checked_add(1).expect("fewer than 2^32 rows");
-            self.starts.push(row.key.start.0);
-            self.values.push(row.value.value);
-            return;
+        let (key, value) = (&row.key, row.value.value);
+        let like = &Like::of(row);
+        let goes_on = self.heads.last().is_some_and(|head| {
+            head.channel == key.channel
+                && follows(self.starts[self.starts.len() - 1], key.start.0, key.span.0)
+                && self.likes[head.like as usize] == *like
+        });
+        if !goes_on {
+            let like = self.like(like);
+            self.begin(key.channel, like, key.start.0);
         }
-        let (starts, values) = ([row.key.start.0], [row.value.value]);
-        let (message, like) = (&Message::of(row), &Like::of(row));
-        self.push_apart(&Run { channel: row.key.channel, message, like, starts: &starts, values: &values });
+        let delivery = self.delivery(&Delivery::of(row));
+        self.push_row(key.start.0, value, delivery);
     }
 
-    /// Whether a row belongs to the last run.
-    #[inline]
-    fn goes_on(&self, row: &Row) -> bool {
-        let (Some(head), Some(last)) = (self.heads.last(), self.starts.last()) else { return false };
-        head.channel == row.key.channel
-            && follows(*last, row.key.start.0, row.key.span.0)
-            && self.messages[head.message as usize] == Message::of(row)
-            && self.likes[head.like as usize] == Like::of(row)
+    /// Others without rows, that can take in runs of these.
+    #[must_use]
+    pub fn emptied(&self) -> Runs {
+        Runs { likes: self.likes.clone(), deliveries: self.deliveries.clone(), ..Runs::default() }
     }
 
-    /// Takes in rows of one run after the others.
+    /// Takes in rows of one run after the others; it is of the [`Runs`] that these are [`Runs::emptied`] of.
     pub fn push_run(&mut self, run: &Run<'_>) {
-        match self.heads.last_mut() {
-            Some(head)
-                if head.channel == run.channel
-                    && self.messages[head.message as usize] == *run.message
-                    && self.likes[head.like as usize] == *run.like
-                    && follows(self.starts[self.starts.len() - 1], run.starts[0], run.like.span.0) =>
-            {
-                head.len = head.len.checked_add(narrow(run.len())).expect("fewer than 2^32 rows");
-                self.push_rows(run);
-            }
-            _ => self.push_apart(run),
+        let like = self.like(run.like);
+        self.begin_unless(true, run.channel, like, run.starts[0]);
+        self.push_rows(run, 0);
+    }
+
+    /// Begins a run, unless what starts there may go on with the last one and does.
+    #[inline]
+    pub(crate) fn begin_unless(&mut self, may_go_on: bool, channel: ChannelId, like: u32, start: i64) {
+        let goes_on = may_go_on
+            && self.heads.last().is_some_and(|head| {
+                let span = self.likes[like as usize].span.0;
+                head.channel == channel && head.like == like && follows(self.starts[self.starts.len() - 1], start, span)
+            });
+        if !goes_on {
+            self.begin(channel, like, start);
         }
     }
 
-    /// As [`Runs::push_run`], but the run stays one of its own even where it goes on
-    /// from the one before.
-    pub fn push_apart(&mut self, run: &Run<'_>) {
-        let (from, len) = (narrow(self.starts.len()), narrow(run.len()));
-        if let Some(last) = self.heads.last() {
-            self.unsorted |= run.first_key() <= self.run(last).last_key();
+    fn begin(&mut self, channel: ChannelId, like: u32, start: i64) {
+        if let Some(last) = self.heads.len().checked_sub(1)
+            && !self.unsorted
+        {
+            let Like { tenant, span, .. } = self.likes[like as usize];
+            let key = RowKey { tenant, channel, start: Timestamp(start), span };
+            self.unsorted = key <= self.run_at(last).last_key();
         }
-        let head = Head { channel: run.channel, message: self.message(run), like: self.like(run), from, len };
-        self.heads.push(head);
-        self.push_rows(run);
+        self.heads.push(Head { channel, like, from: narrow(self.starts.len()) });
     }
 
-    fn push_rows(&mut self, run: &Run<'_>) {
+    /// Behind the last row of the last run.
+    #[inline]
+    pub(crate) fn push_row(&mut self, start: i64, value: i64, delivery: u32) {
+        assert!(self.starts.len() < Runs::ROWS_MAX, "fewer than 2^32 rows");
+        self.starts.push(start);
+        self.values.push(value);
+        self.delivered.push(delivery);
+    }
+
+    /// As [`Runs::push_row`], for rows whose deliveries begin here at `from`.
+    pub(crate) fn push_rows(&mut self, run: &Run<'_>, from: u32) {
         assert!(self.starts.len() + run.len() <= Runs::ROWS_MAX, "fewer than 2^32 rows");
-        match (run.starts, run.values) {
-            // A call to copy eight bytes costs more than the bytes.
-            ([start], [value]) => {
-                self.starts.push(*start);
-                self.values.push(*value);
-            }
-            (starts, values) => {
-                self.starts.extend_from_slice(starts);
-                self.values.extend_from_slice(values);
-            }
-        }
+        self.starts.extend_from_slice(run.starts);
+        self.values.extend_from_slice(run.values);
+        self.delivered.extend(run.delivered.iter().map(|delivery| from + delivery));
     }
 
-    /// The place of the run's message: the last one, or a new one.
-    fn message(&mut self, run: &Run<'_>) -> u32 {
-        if self.messages.last() != Some(run.message) {
-            self.messages.push(*run.message);
+    /// The place of a delivery: the last one, or a new one.
+    #[inline]
+    fn delivery(&mut self, delivery: &Delivery) -> u32 {
+        if self.deliveries.last() != Some(delivery) {
+            self.deliveries.push(*delivery);
         }
-        narrow(self.messages.len() - 1)
+        narrow(self.deliveries.len() - 1)
     }
 
-    /// The place of what the run's rows are like.
-    fn like(&mut self, run: &Run<'_>) -> u32 {
+    /// The place of what rows are like.
+    #[inline]
+    pub(crate) fn like(&mut self, like: &Like) -> u32 {
         let next = if self.likely + 1 < self.likes.len() { self.likely + 1 } else { 0 };
-        let is = |place: &usize| self.likes.get(*place) == Some(run.like);
+        let is = |place: &usize| self.likes.get(*place) == Some(like);
         let found = [next, self.likely].into_iter().find(is);
         self.likely = found.or_else(|| (0..self.likes.len().min(LIKES_SEARCHED)).find(is)).unwrap_or_else(|| {
-            self.likes.push(*run.like);
+            self.likes.push(*like);
             self.likes.len() - 1
         });
         narrow(self.likely)
+    }
+
+    /// Takes in the deliveries of others, and where they begin here.
+    pub(crate) fn take_deliveries(&mut self, others: &Runs) -> u32 {
+        let from = narrow(self.deliveries.len());
+        self.deliveries.extend_from_slice(&others.deliveries);
+        from
+    }
+
+    /// Without rows, but with what rows may share.
+    pub(crate) fn clear_rows(&mut self) {
+        self.heads.clear();
+        self.starts.clear();
+        self.values.clear();
+        self.delivered.clear();
+        self.unsorted = false;
     }
 
     /// How many rows.
@@ -239,6 +257,11 @@ impl Runs {
         self.heads.len()
     }
 
+    /// Of how many deliveries.
+    pub fn delivery_count(&self) -> usize {
+        self.deliveries.len()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.starts.is_empty()
@@ -247,26 +270,38 @@ impl Runs {
     /// Memory they take, about.
     pub fn bytes(&self) -> usize {
         self.heads.len() * size_of::<Head>()
-            + self.messages.len() * size_of::<Message>()
+            + self.deliveries.len() * size_of::<Delivery>()
             + self.likes.len() * size_of::<Like>()
-            + self.starts.len() * 2 * size_of::<i64>()
+            + self.starts.len() * (2 * size_of::<i64>() + size_of::<u32>())
     }
 
     /// The runs in their order.
     pub fn runs(&self) -> impl Iterator<Item = Run<'_>> {
-        self.heads.iter().map(|head| self.run(head))
+        (0..self.heads.len()).map(|place| self.run_at(place))
     }
 
     /// The run at a place.
+    #[inline]
     pub fn run_at(&self, place: usize) -> Run<'_> {
-        self.run(&self.heads[place])
+        let Head { channel, like, from } = self.heads[place];
+        let to = self.heads.get(place + 1).map_or(self.starts.len(), |next| next.from as usize);
+        let rows = from as usize..to;
+        Run {
+            channel,
+            like: &self.likes[like as usize],
+            deliveries: &self.deliveries,
+            starts: &self.starts[rows.clone()],
+            values: &self.values[rows.clone()],
+            delivered: &self.delivered[rows],
+        }
     }
 
     /// The runs of a channel, where the rows lie in key order.
     pub fn of_channel(&self, tenant: TenantId, channel: ChannelId) -> impl Iterator<Item = Run<'_>> {
-        let whose = |head: &Head| (self.messages[head.message as usize].tenant, head.channel);
+        let whose = |head: &Head| (self.likes[head.like as usize].tenant, head.channel);
         let from = self.heads.partition_point(|head| whose(head) < (tenant, channel));
-        self.heads[from..].iter().take_while(move |head| whose(head) == (tenant, channel)).map(|head| self.run(head))
+        let more = self.heads[from..].iter().take_while(move |head| whose(head) == (tenant, channel)).count();
+        (from..from + more).map(|place| self.run_at(place))
     }
 
     /// Every row, in their order.
@@ -276,15 +311,14 @@ impl Runs {
 
     /// The row of a key, where the rows lie in key order and each key is there once.
     pub fn find(&self, key: &RowKey) -> Option<Row> {
-        let after = self.heads.partition_point(|head| self.run(head).first_key() <= *key);
-        let run = self.run(self.heads.get(after.checked_sub(1)?)?);
+        let first_key = |head: &Head| {
+            let Like { tenant, span, .. } = self.likes[head.like as usize];
+            RowKey { tenant, channel: head.channel, start: Timestamp(self.starts[head.from as usize]), span }
+        };
+        let after = self.heads.partition_point(|head| first_key(head) <= *key);
+        let run = self.run_at(after.checked_sub(1)?);
         let at = run.starts.binary_search(&key.start.0).ok()?;
         Some(run.row(at)).filter(|row| row.key == *key)
-    }
-
-    /// The rows of a piece that is among these.
-    pub fn piece(&self, piece: Piece) -> Run<'_> {
-        self.run(&self.heads[piece.run as usize]).part(piece.from as usize, piece.len as usize)
     }
 
     /// Whether every row comes after the one before it.
@@ -292,10 +326,36 @@ impl Runs {
         !self.unsorted
     }
 
-    fn run(&self, head: &Head) -> Run<'_> {
-        let rows = head.from as usize..(head.from + head.len) as usize;
-        let (message, like) = (&self.messages[head.message as usize], &self.likes[head.like as usize]);
-        Run { channel: head.channel, message, like, starts: &self.starts[rows.clone()], values: &self.values[rows] }
+    /// Makes room for so many more rows, in so many runs.
+    pub(crate) fn reserve(&mut self, rows: usize, runs: usize) {
+        self.heads.reserve(runs);
+        self.starts.reserve(rows);
+        self.values.reserve(rows);
+        self.delivered.reserve(rows);
+    }
+
+    /// What the rows of the run at a place are like, by its place among `likes`.
+    #[inline]
+    pub(crate) fn like_of(&self, place: usize) -> usize {
+        self.heads[place].like as usize
+    }
+
+    #[inline]
+    pub(crate) fn like_at(&self, place: u32) -> &Like {
+        &self.likes[place as usize]
+    }
+
+    /// What rows are like, each once or nearly.
+    pub(crate) fn likes(&self) -> &[Like] {
+        &self.likes
+    }
+
+    /// The run that so many more rows, at least one, end in, behind the beginning of one.
+    pub(crate) fn run_after(&self, place: usize, rows: usize) -> usize {
+        let to = self.heads[place].from as usize + rows;
+        // None is without rows: it is not far.
+        let near = &self.heads[place..self.heads.len().min(place + rows)];
+        place + near.partition_point(|head| (head.from as usize) < to) - 1
     }
 }
 
@@ -320,6 +380,7 @@ impl FromIterator<Row> for Runs {
 }
 
 /// Whether what starts at `start` goes on where the last one ended.
+#[inline]
 fn follows(last: i64, start: i64, span: i64) -> bool {
     match span {
         0 => start > last && start.wrapping_sub(last) <= SPOT_SLACK_MICROS && start.wrapping_sub(last) > 0,
@@ -349,10 +410,21 @@ impl<'a> Run<'a> {
         self.values
     }
 
-    /// The row at a place; the others differ from it in start and value only.
+    /// Of each row the place of its delivery among those of the [`Runs`].
+    pub fn delivered(&self) -> &'a [u32] {
+        self.delivered
+    }
+
+    /// What the row at a place shares with others of its message.
+    #[inline]
+    pub fn delivery(&self, at: usize) -> &'a Delivery {
+        &self.deliveries[self.delivered[at] as usize]
+    }
+
+    /// The row at a place; the others differ from it in start, value and delivery only.
     #[inline]
     pub fn row(&self, at: usize) -> Row {
-        let Message { device, message_time, issued_at, sequence, .. } = *self.message;
+        let Delivery { device, message_time, issued_at, sequence } = *self.delivery(at);
         let Like { unit, quality, reason, flags, canonical, scale, .. } = *self.like;
         let value = Decimal::new(self.values[at], scale);
         let key = self.key(at);
@@ -376,29 +448,20 @@ impl<'a> Run<'a> {
 
     #[inline]
     fn key(&self, at: usize) -> RowKey {
-        let start = Timestamp(self.starts[at]);
-        RowKey { tenant: self.message.tenant, channel: self.channel, start, span: self.like.span }
-    }
-
-    /// `len` of its rows, from a place on.
-    pub fn part(&self, from: usize, len: usize) -> Run<'a> {
-        Run { starts: &self.starts[from..from + len], values: &self.values[from..from + len], ..*self }
-    }
-}
-
-impl Piece {
-    /// How many rows.
-    #[expect(clippy::len_without_is_empty, reason = "a piece has at least one row")]
-    pub fn len(&self) -> usize {
-        self.len as usize
+        let Like { tenant, span, .. } = *self.like;
+        RowKey { tenant, channel: self.channel, start: Timestamp(self.starts[at]), span }
     }
 
     /// `len` of its rows, from a place on.
     #[must_use]
-    pub fn part(&self, from: usize, len: usize) -> Piece {
-        assert!(from + len <= self.len() && len > 0, "a part of {} rows", self.len);
-        let place = |at: usize| u32::try_from(at).expect("within the piece");
-        Piece { from: self.from + place(from), len: place(len), ..*self }
+    pub fn part(&self, from: usize, len: usize) -> Run<'a> {
+        let rows = from..from + len;
+        Run {
+            starts: &self.starts[rows.clone()],
+            values: &self.values[rows.clone()],
+            delivered: &self.delivered[rows],
+            ..*self
+        }
     }
 }
 
@@ -456,7 +519,7 @@ pub(crate) mod tests {
             |minute: i64, register: i64| row(register, minute * 60, 0, minute, u32::try_from(register).expect("few"));
         let rows: Vec<Row> = (0..500).flat_map(|minute| (0..11).map(move |register| of(minute, register))).collect();
         let runs: Runs = rows.iter().collect();
-        assert_eq!((runs.likes.len(), runs.messages.len(), runs.run_count()), (11, 1, 5_500));
+        assert_eq!((runs.likes.len(), runs.deliveries.len(), runs.run_count()), (11, 1, 5_500));
         assert_eq!(told(runs.rows()), told(rows));
     }
 

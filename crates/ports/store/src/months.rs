@@ -4,10 +4,9 @@
 //! some thousands of a month a second time; the files are written side by side.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use meter::{InKeyOrder, Months, Piece, RowKey, Run, Runs, Timestamp, Words};
+use meter::{InKeyOrder, Months, RowKey, Run, Runs, Timestamp, Words};
 
 use crate::delta::FileEntry;
 use crate::error::{Error, Result};
@@ -29,32 +28,26 @@ pub(crate) fn write(
     name: &str,
     through: Position,
 ) -> Result<Vec<FileEntry>> {
-    let rows = rows.into_iter().map(Waiting::into_runs).collect::<Result<Vec<_>>>()?;
-    let runs: Vec<&Runs> = rows.iter().map(|(rows, _)| rows.runs().expect("are in runs now")).collect();
+    let (rows, words) = Waiting::all_in_runs(rows)?;
+    let runs: Vec<&Runs> = rows.iter().map(|rows| rows.runs().expect("are in runs now")).collect();
     let mut order = InKeyOrder::of(&runs);
     let mut files = Files { shelf, table, of_month: BTreeMap::new(), months: Months::default(), pages: Vec::new() };
     let mut last = None;
-    loop {
-        let mut pieces = order.next_pieces();
-        if pieces.is_empty() {
-            return files.finish(name, through);
-        }
+    while let Some(rows) = order.next_rows() {
         if table == Table::Readings {
-            each_key_once(pieces, &runs, &mut last)?;
+            each_key_once(rows, &mut last)?;
         }
-        while let Some(first) = pieces.first() {
-            let words = &rows[first.source as usize].1;
-            let alike = pieces.iter().take_while(|piece| Arc::ptr_eq(words, &rows[piece.source as usize].1)).count();
-            let left = files.take(&pieces[..alike], &runs, words)?;
-            pieces = &pieces[alike - left..];
+        let mut taken = 0;
+        while taken < rows.run_count() {
+            taken += files.take(rows, taken, &words)?;
         }
     }
+    files.finish(name, through)
 }
 
 /// The base has one row per key: two in one commit are a mistake of ours.
-fn each_key_once(pieces: &[Piece], runs: &[&Runs], last: &mut Option<RowKey>) -> Result<()> {
-    for piece in pieces {
-        let run = runs[piece.source as usize].piece(*piece);
+fn each_key_once(rows: &Runs, last: &mut Option<RowKey>) -> Result<()> {
+    for run in rows.runs() {
         let key = run.first_key();
         if *last == Some(key) {
             return Err(Error::KeyTwice { key });
@@ -81,24 +74,21 @@ struct File {
 }
 
 impl Files<'_> {
-    /// Takes in rows of the first pieces; how many pieces are left. The words are
+    /// Takes in the rows of some runs, from one on; how many runs. The words are
     /// locked once for all of them, and free again when something is written.
-    fn take(&mut self, pieces: &[Piece], runs: &[&Runs], words: &SharedWords) -> Result<usize> {
-        let mut left = pieces.len();
+    fn take(&mut self, rows: &Runs, from: usize, words: &SharedWords) -> Result<usize> {
+        let mut next = from;
         {
             let words = words.read().expect("no holder panics");
-            for piece in pieces {
-                if self.pages.len() >= PAGES_WAITING {
-                    break;
-                }
-                self.push(&runs[piece.source as usize].piece(*piece), &words)?;
-                left -= 1;
+            while next < rows.run_count() && self.pages.len() < PAGES_WAITING {
+                self.push(&rows.run_at(next), &words)?;
+                next += 1;
             }
         }
         for (month, page) in self.pages.drain(..) {
             self.of_month.get_mut(&month).expect("has a page").writer.write(&page)?;
         }
-        Ok(left)
+        Ok(next - from)
     }
 
     /// The rows of a run, each to its month and page.

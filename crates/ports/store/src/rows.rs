@@ -11,8 +11,8 @@ use arrow::array::{
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 use meter::{
-    ChannelId, Decimal, DeviceId, Flags, Quality, Row, RowKey, Run, Runs, Sequence, Span, TenantId, Timestamp, Word,
-    Words,
+    ChannelId, Decimal, Delivery, DeviceId, Flags, Quality, Row, RowKey, Run, Runs, Sequence, Span, TenantId,
+    Timestamp, Word, Words,
 };
 
 use crate::error::{Error, Result};
@@ -92,10 +92,21 @@ impl RowColumns {
         repeat(&mut self.rank, small(like.canonical.code()), rows);
         self.reason.push(words.text(like.reason), rows);
         repeat(&mut self.flags, i32::from(like.flags.0), rows);
-        repeat(&mut self.device, like.device.0, rows);
-        repeat(&mut self.message_time, like.message_time.0, rows);
-        repeat(&mut self.issued_at, like.issued_at.0, rows);
-        let sequence = i64::try_from(like.sequence.0).expect("the journal counts below 2^43");
+        match run.delivered().split_first() {
+            Some((first, more)) if more.iter().all(|delivered| delivered == first) => {
+                self.push_deliveries(run.delivery(0), rows);
+            }
+            _ => (0..rows).for_each(|at| self.push_deliveries(run.delivery(at), 1)),
+        }
+    }
+
+    /// Of so many rows that came in one message.
+    #[inline]
+    fn push_deliveries(&mut self, of: &Delivery, rows: usize) {
+        repeat(&mut self.device, of.device.0, rows);
+        repeat(&mut self.message_time, of.message_time.0, rows);
+        repeat(&mut self.issued_at, of.issued_at.0, rows);
+        let sequence = i64::try_from(of.sequence.0).expect("the journal counts below 2^43");
         repeat(&mut self.sequence, sequence, rows);
     }
 

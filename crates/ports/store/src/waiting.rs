@@ -29,6 +29,8 @@ enum Kind {
 #[derive(Debug)]
 struct InRuns {
     runs: Runs,
+    /// The least and the greatest.
+    starts: (i64, i64),
     words: SharedWords,
 }
 
@@ -41,7 +43,9 @@ impl From<RecordBatch> for Waiting {
 impl Waiting {
     /// Readings in key order, each key once; `words` are those of the rows.
     pub fn in_runs(runs: Runs, words: SharedWords) -> Waiting {
-        Waiting(Kind::Runs(Arc::new(InRuns { runs, words })))
+        let ends = runs.runs().flat_map(|run| [run.starts()[0], run.starts()[run.len() - 1]]);
+        let starts = ends.fold((i64::MAX, i64::MIN), |(least, most), start| (least.min(start), most.max(start)));
+        Waiting(Kind::Runs(Arc::new(InRuns { runs, starts, words })))
     }
 
     /// How many rows.
@@ -58,6 +62,13 @@ impl Waiting {
             Kind::Columns(_) => None,
             Kind::Runs(held) => Some(&held.runs),
         }
+    }
+
+    /// Those of its rows that have one of some keys, where they are held in runs.
+    pub fn rows_of(&self, keys: &[RowKey]) -> Vec<Row> {
+        let Kind::Runs(held) = &self.0 else { return Vec::new() };
+        let near = keys.iter().filter(|key| (held.starts.0..=held.starts.1).contains(&key.start.0));
+        near.filter_map(|key| held.runs.find(key)).collect()
     }
 
     /// The rows as columns of their table.
@@ -88,27 +99,27 @@ impl Waiting {
                 let broken = |cause| Error::Rows { table: "overlay", cause };
                 filter_record_batch(batch, &among(&Keys::of(batch)?, keys)).map_err(broken)
             }
-            Kind::Runs(held) => {
-                let rows: Vec<Row> = keys.iter().filter_map(|key| held.runs.find(key)).collect();
-                Ok(rows_to_batch(&rows, &held.words.read().expect("no holder panics")))
-            }
+            Kind::Runs(held) => Ok(rows_to_batch(&self.rows_of(keys), &held.words.read().expect("no holder panics"))),
         }
     }
 
-    /// The same in runs, with the words they need: for who writes them in order.
-    pub(crate) fn into_runs(self) -> Result<(Waiting, SharedWords)> {
-        match &self.0 {
-            Kind::Runs(held) => {
-                let words = held.words.clone();
-                Ok((self, words))
-            }
-            Kind::Columns(batch) => {
-                let mut words = Words::new();
-                let runs = batch_to_rows(batch, &mut words)?.into_iter().collect();
-                let words = SharedWords::new(words.into());
-                Ok((Waiting::in_runs(runs, words.clone()), words))
-            }
+    /// The same in runs, with the words that they all need: for who writes them in order.
+    pub(crate) fn all_in_runs(waiting: Vec<Waiting>) -> Result<(Vec<Waiting>, SharedWords)> {
+        let words = |rows: &Waiting| match &rows.0 {
+            Kind::Runs(held) => Some(held.words.clone()),
+            Kind::Columns(_) => None,
+        };
+        let first = waiting.first().and_then(words);
+        if let Some(shared) = first
+            && waiting.iter().all(|rows| words(rows).is_some_and(|words| Arc::ptr_eq(&words, &shared)))
+        {
+            return Ok((waiting, shared));
         }
+        let mut words = Words::new();
+        let in_runs = |rows: Waiting| Ok(batch_to_rows(&rows.columns(), &mut words)?.into_iter().collect());
+        let runs: Vec<Runs> = waiting.into_iter().map(in_runs).collect::<Result<_>>()?;
+        let words = SharedWords::new(words.into());
+        Ok((runs.into_iter().map(|runs| Waiting::in_runs(runs, words.clone())).collect(), words))
     }
 
     /// Columns of all of them.
@@ -146,7 +157,11 @@ mod tests {
         let plain = rows_to_batch(&rows, &Words::new());
         let waiting = Waiting::in_runs(rows.iter().collect(), words);
         assert_eq!(waiting.columns(), plain);
-        assert_eq!(Waiting::from(plain.clone()).into_runs().expect("ours").0.columns(), plain);
+        let columns = Waiting::from(plain.clone());
+        for both in [vec![columns.clone(), waiting.clone()], vec![waiting.clone(), waiting.clone()], vec![columns]] {
+            let (in_runs, _) = Waiting::all_in_runs(both).expect("ours");
+            assert!(in_runs.iter().all(|rows| rows.runs().is_some() && rows.columns() == plain));
+        }
         let one = Ranges { tenant: Some(rows[0].key.tenant), channels: Some(vec![ChannelId(65)]), ..Ranges::default() };
         assert_eq!(waiting.columns_within(&one), plain.slice(10, 10), "no other channel is made columns of");
         let keys = [rows[3].key, rows[25].key];

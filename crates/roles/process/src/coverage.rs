@@ -76,10 +76,10 @@ impl Coverage {
         self.last_begun(key.channel, key.start).is_some_and(|run| key.start.0 < run.to)
     }
 
-    /// Whether none of the rows of a run can be stored.
-    pub fn is_free(&self, rows: &meter::Run<'_>) -> bool {
-        let (first, last) = (rows.first_key(), rows.last_key());
-        self.last_begun(first.channel, last.start).is_none_or(|run| run.to <= first.start.0)
+    /// How many of the first rows of a run may be stored; of those behind them none is.
+    pub fn may_hold_first(&self, rows: &meter::Run<'_>) -> usize {
+        let begun = self.last_begun(rows.channel(), Timestamp(rows.starts()[rows.len() - 1]));
+        begun.map_or(0, |run| rows.starts().partition_point(|start| *start < run.to))
     }
 
     /// The last run of a channel that begins at that time or before.

@@ -84,37 +84,28 @@ pub fn judge(
 /// then goes from one to the next.
 struct Sorted {
     rows: Runs,
-    /// Of each run the place of its chunk.
+    /// Of each delivery the place of its chunk.
     chunk_of: Vec<u32>,
-    /// And whether nothing was stored in its time before these.
-    free: Vec<bool>,
+    /// Of each run how many of its first rows may be stored: behind them nothing is.
+    doubted: Vec<usize>,
 }
 
 impl Sorted {
     fn of(chunks: &[Runs]) -> Sorted {
         let chunks: Vec<&Runs> = chunks.iter().collect();
-        let (row_count, run_count) = chunks.iter().fold((0, 0), |(r, n), runs| (r + runs.len(), n + runs.run_count()));
-        let (mut rows, mut chunk_of) = (Runs::with_capacity(row_count, run_count), Vec::with_capacity(run_count));
-        let mut order = InKeyOrder::of(&chunks);
-        loop {
-            let pieces = order.next_pieces();
-            if pieces.is_empty() {
-                return Sorted { rows, chunk_of, free: Vec::new() };
-            }
-            for piece in pieces {
-                rows.push_apart(&chunks[piece.source as usize].piece(*piece));
-                chunk_of.push(piece.source);
-            }
-        }
+        let each = (0..).zip(&chunks);
+        let chunk_of = each.flat_map(|(chunk, runs)| std::iter::repeat_n(chunk, runs.delivery_count())).collect();
+        Sorted { rows: InKeyOrder::of(&chunks).into_rows(), chunk_of, doubted: Vec::new() }
     }
 
-    fn chunk(&self, place: usize) -> usize {
-        self.chunk_of[place] as usize
+    /// Of each row of a run the chunk that it came in.
+    fn chunks<'a>(&'a self, run: &Run<'a>) -> impl Iterator<Item = usize> + use<'a> {
+        run.delivered().iter().map(|delivery| self.chunk_of[*delivery as usize] as usize)
     }
 
     /// The runs of one key together, by place; a run of several rows shares no key with another.
     fn group_at(&self, from: usize) -> Option<Range<usize>> {
-        let count = self.chunk_of.len();
+        let count = self.rows.run_count();
         let key = (from < count).then(|| self.rows.run_at(from).first_key())?;
         let more = (from + 1..count).take_while(|place| self.rows.run_at(*place).first_key() == key).count();
         Some(from..from + 1 + more)
@@ -122,10 +113,10 @@ impl Sorted {
 
     /// The keys, each once, that may be stored already.
     fn doubtful(&mut self, coverage: &Coverage) -> Vec<RowKey> {
-        self.free = self.rows.runs().map(|run| coverage.is_free(&run)).collect();
+        self.doubted = self.rows.runs().map(|run| coverage.may_hold_first(&run)).collect();
         let mut keys = Vec::new();
-        for (run, _) in self.rows.runs().zip(&self.free).filter(|(_, free)| !**free) {
-            keys.extend(run.rows().map(|row| row.key).filter(|key| coverage.may_hold(key)));
+        for (run, count) in self.rows.runs().zip(&self.doubted).filter(|(_, count)| **count > 0) {
+            keys.extend(run.part(0, *count).rows().map(|row| row.key).filter(|key| coverage.may_hold(key)));
         }
         keys.dedup();
         keys
@@ -141,30 +132,25 @@ fn placed(
     known: &Known,
     words: &Words,
 ) -> (Judged, Vec<RowKey>) {
-    // In live data each run is another channel's; what is not needed is never touched.
-    let latest = Vec::with_capacity(rows.chunk_of.len());
-    let judged = Judged { counts, latest, ..Judged::default() };
+    // What is not needed is never touched.
+    let judged = Judged { counts, latest: Vec::with_capacity(rows.rows.run_count()), ..Judged::default() };
     let (suspects, versions) = Default::default();
     let mut placing = Placing { judged, all_new: true, suspects, versions, wanted, known, words };
     let mut at = 0;
     while let Some(group) = rows.group_at(at) {
         let run = rows.rows.run_at(at);
         let alone = group.len() == 1;
-        let stands = if alone && rows.free[at] && rows.chunk(at) >= wanted.readings {
-            placing.new_run(&run, rows.chunk(at), coverage)
+        let stands = if alone {
+            placing.run(&rows, at, coverage)
         } else {
             placing.not_all_new(&rows, at);
-            if alone {
-                let each = run.rows().map(|row| placing.key(&[(row, rows.chunk(at))], coverage));
-                each.last().flatten()
-            } else {
-                let row = |place| (rows.rows.run_at(place).row(0), rows.chunk(place));
-                placing.key(&group.clone().map(row).collect::<Vec<_>>(), coverage)
-            }
+            let of = |place| rows.rows.run_at(place);
+            let row = |place| of(place).rows().zip(rows.chunks(&of(place)));
+            placing.key(&group.clone().flat_map(row).collect::<Vec<_>>(), coverage)
         };
         let channel = run.channel();
         at = group.end;
-        let last_of_channel = at == rows.chunk_of.len() || rows.rows.run_at(at).channel() != channel;
+        let last_of_channel = at == rows.rows.run_count() || rows.rows.run_at(at).channel() != channel;
         if last_of_channel {
             placing.judged.latest.extend(stands);
         }
@@ -203,20 +189,40 @@ impl Placing<'_> {
     /// From here on what is new is picked out; what came before the run at `before` is.
     fn not_all_new(&mut self, rows: &Sorted, before: usize) {
         if std::mem::take(&mut self.all_new) {
+            self.judged.new = rows.rows.emptied();
             (0..before).for_each(|place| self.judged.new.push_run(&rows.rows.run_at(place)));
         }
     }
 
+    /// Takes in the run at a place, which shares no key with another: its last row, if
+    /// that stands.
+    fn run(&mut self, rows: &Sorted, at: usize, coverage: &mut Coverage) -> Option<Row> {
+        let run = rows.rows.run_at(at);
+        let wanted = rows.chunks(&run).all(|chunk| chunk >= self.wanted.readings);
+        let doubted = if wanted { rows.doubted[at] } else { run.len() };
+        let mut stands = None;
+        if doubted > 0 {
+            self.not_all_new(rows, at);
+            let each = run.part(0, doubted).rows().zip(rows.chunks(&run));
+            stands = each.map(|row| self.key(&[row], coverage)).last().flatten();
+        }
+        if doubted < run.len() {
+            let new = run.part(doubted, run.len() - doubted);
+            stands = Some(self.new_run(&new, rows.chunks(&new), coverage));
+        }
+        stands
+    }
+
     /// Takes in a wanted run of which nothing is stored; its last row stands.
-    fn new_run(&mut self, run: &Run<'_>, chunk: usize, coverage: &mut Coverage) -> Option<Row> {
+    fn new_run(&mut self, run: &Run<'_>, chunks: impl Iterator<Item = usize>, coverage: &mut Coverage) -> Row {
         if coverage.insert_run(run) {
             self.suspects.extend(run.rows().map(|row| row.key));
         }
         if !self.all_new {
             self.judged.new.push_run(run);
         }
-        self.judged.counts[chunk].accepted += i64::try_from(run.len()).expect("a chunk is bounded");
-        Some(run.row(run.len() - 1))
+        chunks.for_each(|chunk| self.judged.counts[chunk].accepted += 1);
+        run.row(run.len() - 1)
     }
 
     /// Takes in rows of one key, in the order in which they came, with their

@@ -198,7 +198,7 @@ impl Stored for Everything<'_> {
                 rows.extend(store::batch_to_rows(&batch, &mut words)?);
             }
         }
-        rows.extend(self.round.new_in_runs().flat_map(|runs| keys.iter().filter_map(|key| runs.find(key))));
+        rows.extend(self.round.new.iter().flat_map(|waiting| waiting.rows_of(keys)));
         rows.extend(self.round.versions.iter().filter(|row| keys.binary_search(&row.key).is_ok()));
         Ok(rows)
     }
