@@ -162,7 +162,7 @@ impl Names {
         PointPlace(self.points.find(hash).unwrap_or_else(|| self.points.insert(hash, Point::default())))
     }
 
-    fn find(&self, PointPlace(at): PointPlace, register: Register) -> Option<ChannelId> {
+    fn find(&mut self, PointPlace(at): PointPlace, register: Register) -> Option<ChannelId> {
         let point = self.points.get(at);
         match self.layouts.slot(point.layout(), register) {
             Some(slot) => Some(ChannelId::new(point.block(), slot.into())),

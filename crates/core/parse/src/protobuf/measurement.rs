@@ -40,7 +40,7 @@ const SOURCE_FLAGS: Flags = Flags::OUTAGE
     .with(Flags::TEST_MODE);
 
 impl<'a> Raw<'a> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(mut message: Cursor<'a>) -> Step<Raw<'a>> {
         let mut raw = Raw::default();
         while let Some(tag) = message.tag()? {
@@ -62,7 +62,7 @@ impl<'a> Raw<'a> {
     }
 
     /// The reading it means.
-    #[inline]
+    #[inline(always)]
     pub(super) fn reading(
         &self,
         header: &Header<'a>,

@@ -23,7 +23,12 @@ pub(super) struct Layouts {
     /// Beginning with that of layout 1.
     steps: Vec<Step>,
     next: HashMap<(Layout, Register, u8), Layout>,
+    /// What was found lately, by the register's number: meters alike ask for the same again and again.
+    found: [(Layout, Register, u8); FOUND_KEPT],
 }
+
+/// More than a meter has registers, as a rule.
+const FOUND_KEPT: usize = 32;
 
 /// One register more than the layout before.
 struct Step {
@@ -39,11 +44,19 @@ const _: () = assert!(size_of::<Step>() <= 16);
 impl Layouts {
     /// The slot of a register. A meter's registers are few and lie together in memory:
     /// they are looked at one after the other.
-    pub(super) fn slot(&self, of: Layout, register: Register) -> Option<u8> {
+    pub(super) fn slot(&mut self, of: Layout, register: Register) -> Option<u8> {
+        let kept = register.0 as usize % FOUND_KEPT;
+        let (layout, there, slot) = self.found[kept];
+        // No layout of a point with channels is the one of no register, which the empty places are of.
+        if (layout, there) == (of, register) && of != Layout::NONE {
+            return Some(slot);
+        }
         let mut layout = of;
         while let Some(step) = self.step(layout) {
             if step.register == register {
-                return Some(step.slot);
+                let slot = step.slot;
+                self.found[kept] = (of, register, slot);
+                return Some(slot);
             }
             layout = step.before;
         }
