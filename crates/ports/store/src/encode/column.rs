@@ -19,13 +19,15 @@ use super::delta::write_distances;
 use super::distinct::{Integers, Texts};
 use super::hybrid::{Run, write_runs};
 use super::page::{Bounds, Chunk, DictionaryPage, Page};
-use super::press::{Press, Tried};
+use super::press::{Level, Press, Tried};
 use super::values::Values;
 
 /// After so many rows the way is settled: enough to tell, little to throw away.
 const TRIAL_ROWS: usize = 1 << 15;
 /// Or after so many bytes, so that what is not compressed yet stays little.
 const TRIAL_BYTES: usize = 1 << 20;
+/// Of integers packed to fewer bits a row in the first cut, nothing else is tried.
+const TRIED_BITS: usize = 2;
 /// Where a value stands this often in the first cut, nothing but numbers is tried.
 const CALM_ROWS: usize = 32;
 /// A page of so many runs takes no further cut: what is skipped is looked at run by run.
@@ -41,7 +43,8 @@ pub(crate) struct Column {
     by_number: bool,
     /// Whether one way is chosen and its compression too.
     settled: bool,
-    codec: Compression,
+    /// How pages are compressed, if they are.
+    level: Option<Level>,
     /// The page that still takes cuts.
     open: Open,
     numbered: Vec<Page>,
@@ -111,7 +114,7 @@ impl Column {
             // Of truths there are two: they are as short as numbers of them would be.
             by_number: kind != Type::BOOLEAN,
             settled: false,
-            codec: Compression::UNCOMPRESSED,
+            level: None,
             open: Open::default(),
             numbered: Vec::new(),
             direct: Vec::new(),
@@ -187,8 +190,11 @@ impl Column {
             let mut payload = Vec::new();
             write_as(ways[0], kind, &cut.values, &mut payload);
             // Compression makes little of packed bits: numbers far from their neighbours but often the
-            // same or of like size are shorter as they are, compressed. Without it they are not.
-            if payload.len() > cut.rows && (!self.settled || self.codec != Compression::UNCOMPRESSED) {
+            // same or of like size are shorter as they are, compressed. Without it they are not. What
+            // comes first may be the calmest of a device's registers, so much is tried where it can be.
+            let packed_bits = 8 * payload.len() / cut.rows;
+            let worth = if self.settled { self.level.is_some() && packed_bits >= 8 } else { packed_bits >= TRIED_BITS };
+            if worth {
                 ways.push(Encoding::PLAIN);
             }
         }
@@ -255,8 +261,10 @@ impl Column {
     fn page(&mut self, rows: usize, encoding: Encoding, payload: Vec<u8>, bounds: Bounds, press: &mut Press) -> Page {
         self.gathered_bytes += payload.len();
         let plain_bytes = payload.len();
-        let compressed = self.settled && self.codec != Compression::UNCOMPRESSED;
-        let payload = if compressed { press.pressed(&payload) } else { payload };
+        let payload = match self.level {
+            Some(level) => press.pressed(&payload, level),
+            None => payload,
+        };
         Page { rows, encoding, payload, plain_bytes, bounds }
     }
 
@@ -293,8 +301,8 @@ impl Column {
                 }
             }
         }
-        if let Some(pressed) = tried.pressed {
-            self.codec = Press::codec();
+        if let Some((level, pressed)) = tried.pressed {
+            self.level = Some(level);
             let pages = self.numbered.iter_mut().chain(self.direct.iter_mut().flat_map(|track| &mut track.pages));
             pages.zip(pressed).for_each(|(page, pressed)| page.payload = pressed);
         }
@@ -324,13 +332,14 @@ impl Column {
             self.close_open(&[], press);
         }
         let mut dictionary = self.dictionary();
-        if let Some(dictionary) = dictionary.as_mut().filter(|_| self.codec != Compression::UNCOMPRESSED) {
-            dictionary.payload = press.pressed(&dictionary.payload);
+        if let (Some(dictionary), Some(level)) = (dictionary.as_mut(), self.level) {
+            dictionary.payload = press.pressed(&dictionary.payload, level);
         }
         let statistics = self.statistics();
         let mut pages = self.numbered;
         self.direct.iter_mut().for_each(|track| pages.append(&mut track.pages));
-        Chunk { descr: self.descr, compression: self.codec, dictionary, pages, statistics, keyed: self.keyed }.close()
+        let compression = self.level.map_or(Compression::UNCOMPRESSED, Press::codec);
+        Chunk { descr: self.descr, compression, dictionary, pages, statistics, keyed: self.keyed }.close()
     }
 
     /// Nobody skips by texts; of integers, the least and the greatest.

@@ -38,6 +38,8 @@ enum Shape {
     Any,
     /// Constant at first, then any.
     Breaks,
+    /// Registers of a device, 4,200 rows each: a counter, then some that jump between few values.
+    Registers,
 }
 
 fn any_shape() -> impl Strategy<Value = Shape> {
@@ -49,6 +51,7 @@ fn any_shape() -> impl Strategy<Value = Shape> {
         Just(Shape::Small),
         Just(Shape::Any),
         Just(Shape::Breaks),
+        Just(Shape::Registers),
     ]
 }
 
@@ -75,6 +78,8 @@ fn numbers(shape: Shape, rows: usize, chance: &mut Seeded) -> Vec<i64> {
                 Shape::Turns(count) => base.wrapping_add(row as i64 % i64::from(count) * 60_000_000),
                 Shape::Steps(long) => base.wrapping_add(row as i64 % i64::from(long) * 1_800_000_000),
                 Shape::Small => chance.below(1_000) as i64,
+                Shape::Registers if row / 4_200 % 3 == 0 => last.wrapping_add(chance.below(12) as i64),
+                Shape::Registers => (chance.below(3) / 2 * chance.below(90) * (60 + row as u64 / 4_200)).cast_signed(),
                 Shape::Breaks if row < 5_000 => base,
                 Shape::Any | Shape::Breaks => any(chance),
             };
@@ -257,6 +262,8 @@ fn each_shape_is_written_in_the_way_that_suits_it() {
     assert!(bytes < rows as i64 * 13 / 10, "{bytes}");
     let (_, compression, bytes) = how(Shape::Any, rows);
     assert!(bytes < rows as i64 * 33 / 4, "noise takes little more than its own size: {bytes}, {compression}");
+    let (ways, _, bytes) = how(Shape::Registers, rows);
+    assert!(ways.is_empty() && bytes < rows as i64 * 5 / 4, "only the first is calm: {ways:?}, {bytes}");
     let (ways, _, _) = how(Shape::Breaks, rows);
     assert!(ways.contains(&Encoding::RLE_DICTIONARY), "numbers first, then without");
 }
