@@ -30,6 +30,11 @@ const TRIAL_BYTES: usize = 1 << 20;
 const TRIED_BITS: usize = 2;
 /// Where a value stands this often in the first cut, nothing but numbers is tried.
 const CALM_ROWS: usize = 32;
+/// A page may take in so many cuts where none is skipped by it: registers of a device come in the
+/// same messages one after the other, and compression sees that only within a page.
+const WIDE_CUTS: usize = 4;
+/// What wide pages must save, as a part of what others take: a reader of few rows reads more.
+const WIDE_SAVING: usize = 16;
 /// A page of so many runs takes no further cut: what is skipped is looked at run by run.
 const PAGE_RUNS: usize = 1_024;
 
@@ -64,7 +69,19 @@ pub(crate) struct Column {
 /// Pages of values as they are, in one way.
 struct Track {
     encoding: Encoding,
+    /// Cuts a page takes in, and those that the open one has.
+    cuts_max: usize,
+    cuts: usize,
+    /// Integers of the open page.
+    open: Vec<i64>,
+    bounds: Bounds,
     pages: Vec<Page>,
+}
+
+impl Track {
+    fn new(encoding: Encoding, cuts_max: usize) -> Track {
+        Track { encoding, cuts_max, cuts: 0, open: Vec::new(), bounds: None, pages: Vec::new() }
+    }
 }
 
 #[derive(Default)]
@@ -172,9 +189,21 @@ impl Column {
         }
         let mut tracks = std::mem::take(&mut self.direct);
         for track in &mut tracks {
-            let mut payload = cut.levels.clone();
-            write_as(track.encoding, self.descr.physical_type(), &cut.values, &mut payload);
-            track.pages.push(self.page(cut.rows, track.encoding, payload, bounds, press));
+            match &cut.values {
+                Values::Integers(values) if track.cuts_max > 1 => {
+                    track.open.extend_from_slice(values);
+                    track.bounds = wider(track.bounds, bounds);
+                    track.cuts += 1;
+                    if track.cuts == track.cuts_max {
+                        self.close_track(track, press);
+                    }
+                }
+                values => {
+                    let mut payload = cut.levels.clone();
+                    write_as(track.encoding, self.descr.physical_type(), values, &mut payload);
+                    track.pages.push(self.page(cut.rows, track.encoding, payload, bounds, press));
+                }
+            }
         }
         self.direct = tracks;
         self.rows += cut.rows;
@@ -201,7 +230,30 @@ impl Column {
         if self.settled {
             ways.drain(..ways.len() - 1);
         }
-        self.direct = ways.into_iter().map(|encoding| Track { encoding, pages: Vec::new() }).collect();
+        let wide = kind == Type::INT64 && !self.settled && !self.keyed && !self.nullable();
+        let widths = if wide { &[1, WIDE_CUTS][..] } else { &[1] };
+        let of = |encoding| widths.iter().map(move |cuts_max| Track::new(encoding, *cuts_max));
+        self.direct = ways.into_iter().flat_map(of).collect();
+    }
+
+    /// Ends a track's open page, if it has one.
+    fn close_track(&mut self, track: &mut Track, press: &mut Press) {
+        if std::mem::take(&mut track.cuts) == 0 {
+            return;
+        }
+        let (values, bounds) = (std::mem::take(&mut track.open), track.bounds.take());
+        let mut payload = Vec::new();
+        write_as(track.encoding, self.descr.physical_type(), &Values::Integers(&values), &mut payload);
+        track.pages.push(self.page(values.len(), track.encoding, payload, bounds, press));
+        track.open = values;
+        track.open.clear();
+    }
+
+    /// Ends the open pages of all tracks.
+    fn close_tracks(&mut self, press: &mut Press) {
+        let mut tracks = std::mem::take(&mut self.direct);
+        tracks.iter_mut().for_each(|track| self.close_track(track, press));
+        self.direct = tracks;
     }
 
     /// Appends the cut's runs to the open page; false if there are too many values.
@@ -279,6 +331,7 @@ impl Column {
         if self.open.rows > 0 {
             self.close_open(&[], press);
         }
+        self.close_tracks(press);
         self.settled = true;
         let dictionary = self.dictionary();
         let dictionary = dictionary.as_ref().map(|page| page.payload.as_slice());
@@ -291,7 +344,11 @@ impl Column {
             (Some(place), press.try_on(&pages, dictionary))
         });
         let tried: Vec<(Option<usize>, Tried)> = alone.into_iter().chain(tracks).collect();
-        let Some((chosen, tried)) = tried.into_iter().min_by_key(|(_, tried)| tried.bytes) else { return };
+        let weight = |(place, tried): &(Option<usize>, Tried)| {
+            let is_wide = place.is_some_and(|place| self.direct[place].cuts_max > 1);
+            tried.bytes + if is_wide { tried.bytes / WIDE_SAVING } else { 0 }
+        };
+        let Some((chosen, tried)) = tried.into_iter().min_by_key(weight) else { return };
         match chosen {
             None => self.direct.clear(),
             Some(place) => {
@@ -331,6 +388,7 @@ impl Column {
         if self.open.rows > 0 {
             self.close_open(&[], press);
         }
+        self.close_tracks(press);
         let mut dictionary = self.dictionary();
         if let (Some(dictionary), Some(level)) = (dictionary.as_mut(), self.level) {
             dictionary.payload = press.pressed(&dictionary.payload, level);
