@@ -7,13 +7,15 @@
 //! [`hunt::BYTES_MAX`] bytes of memory; it is made smaller and kept.
 //!
 //! Read: `heard.rs` (what a parser said), `parsers.rs`, `tables.rs`, `segment.rs`,
-//! `door.rs`, `lake.rs`, `sql.rs` (the targets), `seeds.rs`, `targets.rs` (all of them),
+//! `delta_log.rs`, `door.rs`,
+//! `lake.rs`, `sql.rs` (the targets), `seeds.rs`, `targets.rs` (all of them),
 //! `memory.rs`, `mutate.rs`, `corpus.rs`, `panics.rs`, `hunt.rs`, `shrink.rs`.
 
 mod heard;
 pub mod parsers;
 pub mod tables;
 pub mod segment;
+pub mod delta_log;
 pub mod door;
 mod lake;
 pub mod sql;

@@ -3,7 +3,7 @@
 //! Promise: one closing table; every failing input is a file whose name is printed, and
 //! the exit code is 1 if there is one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -38,6 +38,9 @@ struct Cli {
     /// Runs the one target on this file instead.
     #[arg(long, value_name = "FILE")]
     replay: Option<PathBuf>,
+    /// Writes the seeds of each target into a folder of its name in this one instead.
+    #[arg(long, value_name = "FOLDER")]
+    seeds: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -61,6 +64,10 @@ fn run(cli: &Cli) -> anyhow::Result<bool> {
     if targets.is_empty() {
         targets.extend(TARGETS);
     }
+    if let Some(folder) = &cli.seeds {
+        targets.iter().try_for_each(|target| put_seeds(target, cli, folder))?;
+        return Ok(true);
+    }
     let plan = Plan { time: Duration::try_from_secs_f64(cli.seconds)?, seed: cli.seed, data: Some(cli.data.clone()) };
     let replayed = cli.replay.as_ref().map(|file| std::fs::read(file).with_context(|| file.display().to_string()));
     let replayed = replayed.transpose()?;
@@ -74,6 +81,17 @@ fn run(cli: &Cli) -> anyhow::Result<bool> {
     }
     println!("{}", table(&reports, cli.seed));
     Ok(reports.iter().all(|report| report.failures.is_empty()))
+}
+
+/// A corpus to begin with, as libFuzzer takes it: a file each.
+fn put_seeds(target: &Target, cli: &Cli, folder: &Path) -> anyhow::Result<()> {
+    let folder = folder.join(target.name);
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    for (number, seed) in (1..).zip(target.seeds(Some(&cli.data))) {
+        let file = folder.join(format!("seed-{number}"));
+        std::fs::write(&file, seed).with_context(|| file.display().to_string())?;
+    }
+    Ok(())
 }
 
 /// Each failure with the file that shows it again.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{Met, door, parsers, seeds, segment, sql, tables};
+use crate::{Met, delta_log, door, parsers, seeds, segment, sql, tables};
 
 /// A function of bytes, and what its inputs are made from.
 #[derive(Debug)]
@@ -61,6 +61,7 @@ pub const TARGETS: &[Target] = &[
     target("line", parsers::line, seeds::line).files(&["line_protocol"]).words(LINE_WORDS),
     target("detect", parsers::detect, seeds::detect).files(&["nem12", "nem13", "line_protocol", "espi", "mscons"]),
     target("segment", segment::segment, segment::seeds),
+    target("delta_log", delta_log::delta_log, delta_log::seeds).words(LOG_WORDS),
     target("door", door::door, seeds::door).words(DOOR_WORDS),
     target("sql", sql::sql, seeds::sql).words(SQL_WORDS),
 ];
@@ -196,6 +197,28 @@ const LINE_WORDS: &[&str] = &[
     " -1",
     "# ",
     "1e5",
+];
+const LOG_WORDS: &[&str] = &[
+    "\n--- 00000000000000000003.json\n",
+    "\n--- 09223372036854775807.json\n",
+    "\n--- 00000000000000000002.checkpoint.parquet\n",
+    "\n--- _last_checkpoint\n",
+    "{\"add\":{",
+    "{\"remove\":{",
+    "{\"txn\":{\"appId\":\"meterhouse/fuzzing/lane/0\",\"version\":13}}\n",
+    "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":2}}\n",
+    "{\"metaData\":{",
+    "{\"commitInfo\":{}}\n",
+    "{\"version\":2,\"size\":9}",
+    "\"path\":\"../part\"",
+    "\"path\":\"%2e%2e/part\"",
+    "\"deletionVector\":{",
+    "\"tags\":null",
+    "\"partitionValues\":{}",
+    "\"size\":-1",
+    "null",
+    "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+    "{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":",
 ];
 const DOOR_WORDS: &[&str] = &[
     "\r\n\r\n",

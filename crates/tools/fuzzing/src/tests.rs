@@ -91,3 +91,24 @@ fn hostile_input_finds_nothing_in_a_short_hunt() {
         assert!(listed.is_empty(), "{}: {listed:#?}", target.name);
     }
 }
+
+#[test]
+fn a_target_without_its_file_for_libfuzzer_would_never_be_fuzzed() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../fuzz");
+    let manifest = std::fs::read_to_string(format!("{folder}/Cargo.toml")).expect("is there");
+    let mut files: Vec<_> = std::fs::read_dir(format!("{folder}/fuzz_targets"))
+        .expect("is there")
+        .map(|entry| entry.expect("readable").file_name().into_string().expect("a plain name"))
+        .collect();
+    files.sort();
+    let mut names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
+    names.sort_unstable();
+    assert_eq!(files, names.iter().map(|name| format!("{name}.rs")).collect::<Vec<_>>());
+    assert_eq!(manifest.matches("[[bin]]").count(), names.len());
+    for name in names {
+        let bin = format!("[[bin]]\nname = \"{name}\"\npath = \"fuzz_targets/{name}.rs\"\n");
+        assert!(manifest.contains(&bin), "fuzz/Cargo.toml lacks\n{bin}");
+        let text = std::fs::read_to_string(format!("{folder}/fuzz_targets/{name}.rs")).expect("is listed");
+        assert!(text.contains(&format!("::{name}(data);")), "{name}.rs runs something else:\n{text}");
+    }
+}

@@ -85,9 +85,7 @@ impl FileKey {
 impl FileEntry {
     /// What of it a commit must not take in.
     pub(super) fn fault(&self, shape: Shape) -> Option<String> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._=-".contains(&byte);
-        let sound = |part: &str| !part.is_empty() && part != "." && part != ".." && part.bytes().all(plain);
-        if !self.path.split('/').all(sound) || self.path.starts_with('_') || self.path.starts_with('.') {
+        if !is_plain(&self.path) {
             return Some(format!("{:?} is not a path of plain names", self.path));
         }
         if self.rows == 0 {
@@ -133,6 +131,9 @@ impl FileEntry {
 
     /// The other way round; what is wrong with the action, if it is not one of ours.
     pub(super) fn from_add(add: &Add) -> Result<FileEntry, String> {
+        if !is_plain(&add.path) {
+            return Err(format!("{:?} is not a path of plain names: another program committed it", add.path));
+        }
         let tag = |name: &str| {
             let value = add.tags.as_ref().and_then(|tags| tags.get(name)?.as_deref());
             value.ok_or_else(|| format!("{} has no tag {name}: another program committed it", add.path))
@@ -192,6 +193,13 @@ impl FileEntry {
     }
 }
 
+/// Whether a path stays below the table, and out of the directories beside its files.
+fn is_plain(path: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._=-".contains(&byte);
+    let sound = |part: &str| !part.is_empty() && part != "." && part != ".." && part.bytes().all(plain);
+    path.split('/').all(sound) && !path.starts_with(['_', '.'])
+}
+
 const MICROS_PER_MILLI: i64 = 1_000;
 
 #[cfg(test)]
@@ -211,7 +219,7 @@ mod tests {
     fn entry() -> impl Strategy<Value = FileEntry> {
         let sizes = (0..=i64::MAX as u64, 1..=i64::MAX as u64);
         (
-            "[a-z0-9=._-]{1,9}(/[a-z0-9=._-]{1,9}){0,2}",
+            "[a-z0-9][a-z0-9=._-]{0,8}(/[a-z0-9][a-z0-9=._-]{0,8}){0,2}",
             sizes,
             "[a-z0-9]{1,9}",
             190_001..220_012,
@@ -241,6 +249,14 @@ mod tests {
             let line = serde_json::to_string(&entry.to_add(SHAPE, true, 7)).expect("is JSON");
             let add: Add = serde_json::from_str(&line).expect("is an action");
             prop_assert_eq!(FileEntry::from_add(&add), Ok(entry));
+        }
+
+        #[test]
+        fn a_log_that_another_program_wrote_cannot_lead_out_of_the_table(entry in entry(), at in 0..3_usize) {
+            let path = ["../", "/", "a/../"][at].to_owned() + &entry.path;
+            let add = Add { path, ..entry.to_add(SHAPE, true, 7) };
+            let refused = FileEntry::from_add(&add).expect_err("not below the table");
+            prop_assert!(refused.contains("plain names"), "{refused}");
         }
 
         #[test]

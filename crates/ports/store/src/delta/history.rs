@@ -136,7 +136,7 @@ impl DeltaTable {
         checkpoints.min().ok_or_else(|| self.error(Kind::Corrupt, "its log has no beginning".to_owned()))
     }
 
-    async fn log_names(&self) -> Result<Vec<String>> {
+    pub(super) async fn log_names(&self) -> Result<Vec<String>> {
         let files = self.list(sums::LOG).await?;
         Ok(files.into_iter().filter_map(|file| file.path.rsplit('/').next().map(str::to_owned)).collect())
     }

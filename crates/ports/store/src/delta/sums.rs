@@ -241,6 +241,60 @@ pub(super) fn checkpoint_version(name: &str) -> Option<i64> {
     numbered(name.strip_suffix(".checkpoint.parquet")?)
 }
 
+/// What stands in the way of reading a log of these objects to its end: a commit that
+/// is missing behind the newest checkpoint, or a number that no table comes to.
+///
+/// `deltalake-core` would look for commits that are not there one by one, up to the last.
+pub(super) fn gap(names: &[String]) -> Option<String> {
+    let number = |name: &String| name.get(..20)?.parse::<u64>().ok();
+    let greatest = names.iter().filter_map(number).max().unwrap_or(0);
+    if greatest > VERSION_MAX {
+        return Some(format!("its log tells of version {greatest}"));
+    }
+    let checkpoint = names.iter().filter_map(|name| checkpoint_version(name)).max();
+    let first = checkpoint.map_or(0, |version| version + 1);
+    let commits = names.iter().filter_map(|name| commit_version(name));
+    let mut commits: Vec<i64> = commits.filter(|version| *version >= first).collect();
+    commits.sort_unstable();
+    let (wanted, version) = (first..).zip(commits).find(|(wanted, version)| wanted != version)?;
+    Some(format!("commit {wanted} is missing before commit {version}"))
+}
+
+/// At a commit every millisecond a table comes to this after 35 years.
+const VERSION_MAX: u64 = 1 << 40;
+
 fn numbered(digits: &str) -> Option<i64> {
     (digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn names(commits: impl IntoIterator<Item = u64>, checkpoint: Option<u64>) -> Vec<String> {
+        let commits = commits.into_iter().map(|version| format!("{version:020}.json"));
+        let checkpoint = checkpoint.map(|version| format!("{version:020}.checkpoint.parquet"));
+        commits.chain(checkpoint).chain(["_last_checkpoint".to_owned()]).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_log_with_a_hole_is_refused_and_one_without_is_read(last in 1..90_u64, hole in 0..90_u64, cut in 0..90_u64) {
+            prop_assert_eq!(gap(&names(0..=last, None)), None);
+            let cut = cut.min(last);
+            prop_assert_eq!(gap(&names(cut + 1..=last, Some(cut))), None, "trimmed behind a checkpoint");
+            prop_assume!(hole < last);
+            let holed = || (0..=last).filter(|version| *version != hole);
+            prop_assert!(gap(&names(holed(), None)).is_some_and(|what| what.contains(&hole.to_string())));
+            prop_assert_eq!(gap(&names(holed(), Some(cut))).is_some(), hole > cut, "a checkpoint stands for those before it");
+        }
+
+        #[test]
+        fn a_number_that_no_table_comes_to_is_refused_at_once(version in VERSION_MAX + 1..=u64::MAX) {
+            prop_assert!(gap(&names([0, version], None)).is_some());
+            prop_assert!(gap(&names([0], Some(version))).is_some());
+        }
+    }
 }

@@ -115,6 +115,9 @@ impl DeltaTable {
         if !exists.map_err(|error| table.broken("look for the log", error))? {
             table.create(schema, partitioned).await?;
         }
+        if let Some(what) = sums::gap(&table.log_names().await?) {
+            return Err(table.error(Kind::Corrupt, what));
+        }
         let core = table.load(None).await?;
         table.check_description(&core, schema, partitioned)?;
         table.take(core).await?;
