@@ -1,7 +1,7 @@
 """The process of an engine that lives inside its caller: it does what it is told, a line at a time.
 
 `python embedded.py MODULE CLASS FOLDER MANIFEST [WORD…]`; the class has `feed(path)`,
-`settle()`, `ask(question)`, `rows(answer)` and `standing_bytes()`.
+`put(values)`, `settle()`, `ask(question)`, `rows(answer)` and `standing_bytes()`.
 """
 
 import importlib
@@ -23,6 +23,8 @@ def main():
             match order["do"]:
                 case "feed":
                     engine.feed(order["path"])
+                case "put":
+                    engine.put(order["values"])
                 case "settle":
                     engine.settle()
                 case "ask":

@@ -17,6 +17,12 @@ class Line:
         self.headers, self.busy = headers or {}, busy
         self.used = time.monotonic()
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection.close()
+
     def ask(self, method, path, body=None):
         """The body of a good answer; asks again where the server is busy."""
         if time.monotonic() - self.used > IDLE_MAX_S:

@@ -1,5 +1,6 @@
 """A server of the race: a tree of processes, started here and ended by its id."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -39,6 +40,18 @@ class Process:
                 last = " ".join(log.read().split("\n")[-5:]).strip()
             raise RuntimeError(f"ended with {self.child.returncode}: {last[-500:]}")
 
+    def kill(self):
+        """SIGKILL for all of the tree; returns once all of it is gone."""
+        if self.child.poll() is not None:
+            return  # its number may be another's by now
+        tree = self.tree()
+        for pid in tree:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.child.wait()
+        while any((stat := _stat(pid)) and stat[0] != "Z" for pid in tree):
+            time.sleep(0.01)
+
     def stop(self, how=signal.SIGTERM):
         """Asks the first of the tree to end, and ends what is left of it after a minute."""
         tree = self.tree()
@@ -61,7 +74,7 @@ def free_port():
         return taken.getsockname()[1]
 
 
-def until(ready, process, seconds=60):
+def until(ready, process, seconds=180):
     """Returns once `ready` does not fail any more."""
     end = time.monotonic() + seconds
     while True:

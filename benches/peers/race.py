@@ -8,9 +8,9 @@ import subprocess
 import chart
 import goals
 import table
-from cache import CannotBeHad, said
+from cache import said
 from data import Data
-from engines import ALL
+from engines import ALL, called, ready
 from engines.meterhouse import LOADGEN
 from measure import run
 
@@ -24,7 +24,9 @@ class Race:
         self.runs = {}
 
     def run(self):
-        peers = [peer for peer in self._wanted() if self._ready(peer)]
+        wanted = called(ALL, self.asked.only)
+        self.versions, self.missing = ready(wanted)
+        peers = [peer for peer in wanted if peer.name in self.versions]
         for name in [self.asked.data] if self.asked.data else ["A", "B"]:
             data = self._data(name)
             self.sets[name] = data.told
@@ -32,22 +34,6 @@ class Race:
             for turn in range(self.asked.runs):
                 for peer in peers:
                     self._run(name, peer, data, turn)
-
-    def _wanted(self):
-        only = [word.lower() for word in self.asked.only or []]
-        wanted = [peer for peer in ALL if not only or any(word in peer.name.lower() for word in only)]
-        if not wanted:
-            raise SystemExit(f"nobody is called {self.asked.only}: {', '.join(peer.name for peer in ALL)}")
-        return wanted
-
-    def _ready(self, peer):
-        try:
-            self.versions[peer.name] = peer.ready()
-            return True
-        except CannotBeHad as reason:
-            said(f"{peer.name} does not run: {reason}")
-            self.missing[peer.name] = str(reason)
-            return False
 
     def _data(self, name):
         folder = self.scratch / name

@@ -3,7 +3,8 @@
 // `chain publish URL FOLDER MESSAGES` sends the lines of every file, so many a message of the
 // broker, and ends once the broker confirmed all of them. `chain write URL INFLUX` takes them,
 // writes them in large batches, acknowledges what InfluxDB took, and prints how many lines
-// that are so far.
+// that are so far. `chain confirm URL` publishes a body a line, each a string of JSON, and says
+// when the broker confirmed it.
 package main
 
 import (
@@ -24,8 +25,9 @@ func main() {
 }
 
 func run(words []string) error {
-	if len(words) < 3 {
-		return fmt.Errorf("publish URL FOLDER MESSAGES, or write URL INFLUX")
+	wanted := map[string]int{"publish": 4, "write": 3, "confirm": 2}
+	if len(words) == 0 || len(words) != wanted[words[0]] {
+		return fmt.Errorf("publish URL FOLDER MESSAGES, write URL INFLUX, or confirm URL")
 	}
 	broker, err := amqp.Dial(words[1])
 	if err != nil {
@@ -33,6 +35,8 @@ func run(words []string) error {
 	}
 	defer broker.Close()
 	switch words[0] {
+	case "confirm":
+		return confirm(broker)
 	case "write":
 		return write(broker, words[2])
 	case "publish":
@@ -42,7 +46,7 @@ func run(words []string) error {
 		}
 		return publish(broker, words[2], messages)
 	}
-	return fmt.Errorf("%s is neither publish nor write", words[0])
+	panic("the words were counted")
 }
 
 // A durable queue: with persistent messages, what is confirmed is on disk.

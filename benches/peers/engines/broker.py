@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 
 from cache import debian
 from process import Process, free_port, until
@@ -37,10 +38,10 @@ class Broker:
         cls.starter = starter
 
     def __init__(self, folder, log):
-        """Starts it, on loopback alone."""
+        """Starts it, on loopback alone; it answers later."""
         names, self.port = free_port(), free_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         (folder / "plugins").write_text("[].\n")
         told = {
             "PATH": f"{self.starter.parent}:{os.environ['PATH']}",
@@ -57,17 +58,31 @@ class Broker:
             "RABBITMQ_ENABLED_PLUGINS_FILE": folder / "plugins",
             "RABBITMQ_CONFIG_FILE": folder / "none",
         }
-        env = dict(os.environ, **{name: str(value) for name, value in told.items()})
+        self.env = dict(os.environ, **{name: str(value) for name, value in told.items()})
         # Ours, or the broker would leave one behind.
         self.names = Process([self.programs / "epmd", "-port", names, "-address", "127.0.0.1"], log)
-        self.process = Process([self.server], log, env=env)
+        self.process = Process([self.server], log, env=self.env)
+
+    def wait(self):
+        """Returns once it answers."""
         until(self._answers, self.process)
+
+    def processes(self):
+        return [self.process, self.names]
 
     def _answers(self):
         """It greets whoever speaks its protocol."""
         with socket.create_connection(("127.0.0.1", self.port), 5) as line:
             line.sendall(b"AMQP\x00\x00\x09\x01")
             assert line.recv(1)
+
+    def messages(self):
+        """Of all queues, those that were handed out and not acknowledged among them."""
+        command = [self.server.with_name("rabbitmqctl"), "--quiet", "list_queues", "messages", "--no-table-headers"]
+        told = subprocess.run(command, env=self.env, capture_output=True, text=True)
+        if told.returncode != 0:
+            raise RuntimeError(f"rabbitmqctl: {told.stderr.strip()[-300:]}")
+        return sum(map(int, told.stdout.split()))
 
     def stop(self):
         self.process.stop()

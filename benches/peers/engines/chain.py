@@ -1,7 +1,9 @@
 """The chain that one server replaces: a broker, a small writer, and InfluxDB behind them."""
 
+import json
 import pathlib
 import subprocess
+import time
 
 from cache import go
 from engines.broker import Broker
@@ -13,6 +15,8 @@ from process import Process, quiet
 SOURCE = pathlib.Path(__file__).parent.parent / "chain"
 # Erlang's schedulers never rest wholly.
 IDLE_SHARE = 0.1
+# The writer waits up to a minute for InfluxDB.
+DRAINED_MAX_S = 120
 
 
 class Chain(Peer):
@@ -22,6 +26,7 @@ class Chain(Peer):
         "took what was written; a message of one home a message of the broker; writer: 5,000 lines a request"
     )
     messages = 1
+    acknowledged_by = "the broker's confirm, of a persistent message in a durable queue; asked of InfluxDB once the queue is empty"
 
     @classmethod
     def ready(cls):
@@ -29,12 +34,17 @@ class Chain(Peer):
         cls.program = go(SOURCE, "chain")
         return f"RabbitMQ {Broker.version}, InfluxDB {Influx.ready()}"
 
+    def __init__(self, folder, data):
+        super().__init__(folder, data)
+        self.broker, self.influx = None, None
+
     def start(self):
         inner = self.folder / "influx"
-        inner.mkdir()
+        inner.mkdir(exist_ok=True)
         self.influx = Influx(inner, self.data)
         self.influx.start()
         self.broker = Broker(self.folder / "broker", self.log)
+        self.broker.wait()
         # It answers before it is done with starting.
         quiet(self.broker.process.cpu_s, 1, 2, IDLE_SHARE)
         door = f"http://127.0.0.1:{self.influx.port}/write?db=race"
@@ -45,6 +55,25 @@ class Chain(Peer):
         """Returns once the broker has it all on disk."""
         command = [self.program, "publish", self.broker.url, self.data.folder / "lines", str(self.messages)]
         subprocess.run(command, check=True, timeout=1_800)
+
+    def sender(self):
+        return Sender([self.program, "confirm", self.broker.url], self.log)
+
+    def put(self, sender, batch):
+        sender.confirmed(batch.lines().decode())
+
+    def everything(self):
+        """Once the writer has taken all that the broker holds."""
+        end = time.monotonic() + DRAINED_MAX_S
+        while self.broker.messages():
+            self.process.alive()
+            if time.monotonic() > end:
+                raise RuntimeError(f"the queue is not empty after {DRAINED_MAX_S} s")
+        return self.influx.everything()
+
+    def processes(self):
+        inner = [part for part in (self.broker, self.influx) if part]
+        return super().processes() + [process for part in inner for process in part.processes()]
 
     def visible(self):
         while self.written() < self.data.told["messages"]:
@@ -79,9 +108,28 @@ class Chain(Peer):
 
     def stop(self):
         super().stop()
-        for part in ("broker", "influx"):
-            if hasattr(self, part):
-                getattr(self, part).stop()
+        for part in (self.broker, self.influx):
+            if part:
+                part.stop()
+
+
+class Sender:
+    """A program that publishes what it is handed and says when that is confirmed."""
+
+    def __init__(self, command, log):
+        self.process = Process(command, log, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+
+    def confirmed(self, body):
+        self.process.child.stdin.write(json.dumps(body).encode() + b"\n")
+        self.process.child.stdin.flush()
+        if not self.process.child.stdout.readline():
+            raise RuntimeError("not confirmed")
 
 
 class ChainBatches(Chain):

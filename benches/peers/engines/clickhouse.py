@@ -9,7 +9,8 @@ from engines.inside import Inside
 class ClickHouse(Inside):
     name = "ClickHouse (chdb)"
     how = "MergeTree at its defaults: no fsync; 5,000 messages an INSERT, Native"
-    module, engine, words = "engines.clickhouse", "Engine", ["defaults"]
+    acknowledged_by = "the end of the INSERT, by default without an fsync"
+    module, engine = "engines.clickhouse", "Engine"
 
     @classmethod
     def ready(cls):
@@ -22,22 +23,42 @@ class ClickHouseSynced(ClickHouse):
     words = ["fsync"]
 
 
+class ClickHouseOnce(ClickHouseSynced):
+    name = "ClickHouse (chdb), fsync, window"
+    how = "the same with non_replicated_deduplication_window: a block that comes again is dropped"
+    acknowledged_by = (
+        "the end of the INSERT, after fsyncs (fsync_after_insert, fsync_part_directory); "
+        "non_replicated_deduplication_window for blocks that come again"
+    )
+    words = ["fsync", "window"]
+
+
+# Of the table, by the word it is asked with.
+SETTINGS = {
+    "fsync": "fsync_after_insert = 1, fsync_part_directory = 1",
+    "window": "non_replicated_deduplication_window = 100000",
+}
+
+
 class Engine:
-    def __init__(self, folder, told, durability):
+    def __init__(self, folder, told, *words):
         from chdb import session
 
         self.told = told
         self.session = session.Session(str(folder / "db"))
-        self.session.query("CREATE DATABASE race ENGINE = Atomic")
-        synced = " SETTINGS fsync_after_insert = 1, fsync_part_directory = 1" if durability == "fsync" else ""
+        self.session.query("CREATE DATABASE IF NOT EXISTS race ENGINE = Atomic")
+        settings = f" SETTINGS {', '.join(SETTINGS[word] for word in words)}" if words else ""
         self.session.query(
-            "CREATE TABLE race.m (home UInt32 CODEC(Delta, ZSTD(1)), register UInt16 CODEC(Delta, ZSTD(1)), "
+            "CREATE TABLE IF NOT EXISTS race.m (home UInt32 CODEC(Delta, ZSTD(1)), register UInt16 CODEC(Delta, ZSTD(1)), "
             "ts DateTime('UTC') CODEC(DoubleDelta, ZSTD(1)), value Int64 CODEC(Delta, ZSTD(1))) "
-            "ENGINE = MergeTree ORDER BY (home, register, ts) PARTITION BY toYYYYMM(ts)" + synced
+            "ENGINE = MergeTree ORDER BY (home, register, ts) PARTITION BY toYYYYMM(ts)" + settings
         )
 
     def feed(self, path):
         self.session.query(f"INSERT INTO race.m SELECT home, register, ts, value FROM file('{path}', Native)")
+
+    def put(self, values):
+        self.session.query(f"INSERT INTO race.m (home, register, ts, value) VALUES {values}")
 
     def settle(self):
         """Nothing is asked of it: its merges go on by themselves, and the caller waits for them."""
@@ -65,4 +86,5 @@ SQL = {
     "latest": lambda told: "SELECT home, register, argMax(value, ts) FROM race.m GROUP BY home, register",
     "hourly": lambda told: "SELECT register, toUnixTimestamp(toStartOfHour(ts)) AS hour, count(), sum(value) "
     "FROM race.m GROUP BY register, hour",
+    "everything": lambda told: "SELECT home, register, toUnixTimestamp(ts), value FROM race.m",
 }

@@ -13,6 +13,7 @@ COLUMNS = {"home": "<u4", "register": "<u2", "ts": "<u4", "value": "<i8"}
 class Duck(Inside):
     name = "DuckDB"
     how = "defaults: an fsync of its log before each transaction ends; 5,000 messages an INSERT, Arrow"
+    acknowledged_by = "the end of the INSERT, by default after an fsync of its log"
     module, engine = "engines.duck", "Engine"
 
     @classmethod
@@ -20,19 +21,33 @@ class Duck(Inside):
         return importlib.metadata.version("duckdb")
 
 
+class DuckKeyed(Duck):
+    name = "DuckDB, key"
+    how = "the same with a primary key of home, register and time; INSERT OR IGNORE"
+    acknowledged_by = "the end of the INSERT OR IGNORE, by default after an fsync of its log; a primary key"
+    words = ["key"]
+
+
 class Engine:
-    def __init__(self, folder, told):
+    def __init__(self, folder, told, *words):
         import duckdb
 
         self.told, self.folder = told, folder
         self.base = duckdb.connect(str(folder / "race.db"))
         self.base.execute("SET TimeZone = 'UTC'")
-        self.base.execute("CREATE TABLE m (home UINTEGER, register USMALLINT, ts TIMESTAMP_S, value BIGINT)")
+        key = ", PRIMARY KEY (home, register, ts)" if "key" in words else ""
+        columns_and_key = f"home UINTEGER, register USMALLINT, ts TIMESTAMP_S, value BIGINT{key}"
+        self.base.execute(f"CREATE TABLE IF NOT EXISTS m ({columns_and_key})")
+        self.insert = "INSERT OR IGNORE" if key else "INSERT"
 
     def feed(self, path):
         batch = columns(path)
         self.base.register("batch", batch)
         self.base.execute("INSERT INTO m SELECT home, register, ts, value FROM batch")
+
+    def put(self, values):
+        rows = f"(VALUES {values}) batch (home, register, at_s, value)"
+        self.base.execute(f"{self.insert} INTO m SELECT home, register, make_timestamp(at_s::BIGINT * 1000000), value FROM {rows}")
 
     def settle(self):
         self.base.execute("CHECKPOINT")
@@ -79,4 +94,5 @@ SQL = {
     "latest": lambda told: "SELECT home, register, arg_max(value, ts) FROM m GROUP BY home, register",
     "hourly": lambda told: "SELECT register, epoch(date_trunc('hour', ts))::BIGINT AS hour, count(*), sum(value) "
     "FROM m GROUP BY register, hour",
+    "everything": lambda told: "SELECT home, register, epoch(ts)::BIGINT, value FROM m",
 }

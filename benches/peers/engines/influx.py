@@ -40,6 +40,8 @@ class Influx(Peer):
         "or it would not come to rest; wide lines, 5,000 a request, 4 connections"
     )
 
+    acknowledged_by = "HTTP 204, by default after an fsync of its log"
+
     # Which lines it is fed.
     form = "lines"
 
@@ -61,6 +63,12 @@ class Influx(Peer):
         send = lambda line, body: line.ask("POST", "/write?db=race", body)
         feed(self.data.batches(self.form), CONNECTIONS, lambda: Line(self.port, busy=BUSY), send)
 
+    def sender(self):
+        return Line(self.port, busy=BUSY)
+
+    def put(self, sender, batch):
+        sender.ask("POST", "/write?db=race", batch.lines())
+
     def settle(self):
         self.rest(COLD_S + 12)
 
@@ -70,9 +78,9 @@ class Influx(Peer):
 
     def rows(self, question, answer):
         result = json.loads(answer)["results"][0]
-        if "error" in result or "series" not in result:
+        if "error" in result:
             raise RuntimeError(f"{result}")
-        return [row for series in result["series"] for row in READ[question](series)]
+        return [row for series in result.get("series", []) for row in READ[question](series)]
 
 
 class InfluxDecimals(Influx):
@@ -106,6 +114,7 @@ INFLUXQL = {
     "daily": lambda told: f"SELECT count(*), sum(*) FROM m WHERE {within(told)} GROUP BY home, time(1d)",
     "latest": lambda told: "SELECT last(*) FROM m GROUP BY home",
     "hourly": lambda told: f"SELECT count(*), sum(*) FROM m WHERE {within(told)} GROUP BY time(1h)",
+    "everything": lambda told: "SELECT * FROM m",
 }
 
 
@@ -137,4 +146,18 @@ def totals(series):
             yield (*key, register, row[0], row[count], row[total])
 
 
-READ = {"last_day": spread, "consumption": consumption, "daily": totals, "latest": latest, "hourly": totals}
+def everything(series):
+    """A row a register; the tag stands among the columns."""
+    home = series["columns"].index("home")
+    for row in series["values"]:
+        yield from ((int(row[home]), register, row[0], row[at]) for at, register in columns(series, "r"))
+
+
+READ = {
+    "last_day": spread,
+    "consumption": consumption,
+    "daily": totals,
+    "latest": latest,
+    "hourly": totals,
+    "everything": everything,
+}

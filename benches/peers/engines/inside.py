@@ -1,7 +1,9 @@
 """Engines that live inside their caller, each in a process of its own so that it can be measured."""
 
+import contextlib
 import json
 import pathlib
+import select
 import subprocess
 import sys
 
@@ -9,11 +11,15 @@ from engines.peer import Peer
 from process import Process
 
 HERE = pathlib.Path(__file__).parent.parent
+# A question may take long; one that never ends must not keep the others waiting.
+ANSWER_MAX_S = 600
 
 
 class Inside(Peer):
     # Where the engine is, and what else it is told.
     module, engine, words = "", "", []
+    # It has one caller, which asks one thing after the other.
+    senders = 1
 
     def start(self):
         manifest = self.data.folder / "manifest.json"
@@ -24,6 +30,12 @@ class Inside(Peer):
     def feed(self):
         for path in self.data.batches("native"):
             self.told(do="feed", path=str(path))
+
+    def sender(self):
+        return contextlib.nullcontext()
+
+    def put(self, sender, batch):
+        self.told(do="put", values=batch.values())
 
     def settle(self):
         self.told(do="settle")
@@ -44,6 +56,9 @@ class Inside(Peer):
         return self._answer()
 
     def _answer(self):
+        # It never says more than one line at a time, so none waits in between.
+        if not select.select([self.process.child.stdout], [], [], ANSWER_MAX_S)[0]:
+            raise RuntimeError(f"no answer in {ANSWER_MAX_S} s")
         line = self.process.child.stdout.readline()
         if not line:
             self.process.child.wait()

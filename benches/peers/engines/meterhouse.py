@@ -25,24 +25,35 @@ class Meterhouse(Peer):
     name = "Meterhouse"
     how = "defaults; protobuf, 500 messages a request, 16 connections; fsync before each acknowledgement"
 
+    acknowledged_by = "HTTP 200, by default after an fdatasync of its journal"
+
+    def __init__(self, folder, data):
+        super().__init__(folder, data)
+        self.home = self.folder / "data"
+        self.token = None
+        # The greatest sequence number that was acknowledged.
+        self.last, self.lock = 0, threading.Lock()
+
     @classmethod
     def ready(cls):
         said = subprocess.run([BINARY, "--version"], capture_output=True, text=True, check=True)
         return said.stdout.split()[1]
 
     def start(self):
-        home = self.folder / "data"
-        made = [BINARY, "--data-dir", home, "token", "create", "--scopes", "read,write"]
-        token = subprocess.run(made, capture_output=True, text=True, check=True).stdout.strip()
-        serve = [BINARY, "--data-dir", home, "serve", "--listen", "127.0.0.1:0"]
+        self.token = self.token or self.new_token()
+        # It is read for the address.
+        self.log.unlink(missing_ok=True)
+        serve = [BINARY, "--data-dir", self.home, "serve", "--listen", "127.0.0.1:0"]
         self.process = Process(serve, self.log, env=dict(os.environ, RUST_LOG="info"))
         self.port = until(lambda: int(re.search(r"address=127.0.0.1:(\d+)", self.log.read_text())[1]), self.process)
-        self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/x-protobuf"}
         self.line = self.open_line()
-        self.last, self.lock = 0, threading.Lock()
 
-    def open_line(self):
-        return Line(self.port, self.headers)
+    def new_token(self):
+        made = [BINARY, "--data-dir", self.home, "token", "create", "--scopes", "read,write"]
+        return subprocess.run(made, capture_output=True, text=True, check=True).stdout.strip()
+
+    def open_line(self, content="application/x-protobuf"):
+        return Line(self.port, {"Authorization": f"Bearer {self.token}", "Content-Type": content})
 
     def feed(self):
         feed(self.data.batches("requests"), CONNECTIONS, self.open_line, self.send)
@@ -51,6 +62,12 @@ class Meterhouse(Peer):
         sequence = json.loads(line.ask("POST", "/v1/readings", body))["sequence"]
         with self.lock:
             self.last = max(self.last, sequence)
+
+    def sender(self):
+        return self.open_line("application/json")
+
+    def put(self, sender, batch):
+        self.send(sender, json.dumps({"containers": [message(batch, home) for home in batch.homes()]}))
 
     def visible(self):
         applied = rb"meterhouse_process_applied_sequence (\d+)"
@@ -81,9 +98,21 @@ class Meterhouse(Peer):
         return zip(*columns)
 
     def standing_bytes(self):
-        told = subprocess.run([LOADGEN, "standing", self.folder / "data"], capture_output=True, text=True, check=True)
+        told = subprocess.run([LOADGEN, "standing", self.home], capture_output=True, text=True, check=True)
         standing = json.loads(told.stdout)
         return standing["data_bytes"] + standing["log_bytes"] + standing["state_bytes"]
+
+
+def message(batch, home):
+    """What a home says in a batch; sent again it is the same message."""
+    rows = [row for row in batch.rows() if row[0] == home]
+    return {
+        "point": f"home-{home:06}",
+        "messageId": f"{home}-{batch.number}",
+        "createdAt": rows[0][2] * 1_000_000,
+        "streams": [{"register": batch.name(row[1]), "kind": "KIND_SPOT", "unit": "V"} for row in rows],
+        "measurements": [{"stream": place, "digits": row[3]} for place, row in enumerate(rows)],
+    }
 
 
 SQL = {
@@ -98,4 +127,5 @@ SQL = {
     "latest": lambda told: "select point, register, value from latest",
     "hourly": lambda told: "select register, date_trunc('hour', start) as at, count(*) as count, sum(value) as sum "
     "from readings group by register, at",
+    "everything": lambda told: "select point, register, start as at, value from readings",
 }

@@ -9,6 +9,10 @@ class Peer:
     name = ""
     # How it is set up and fed, and whether an acknowledgement means an fsync.
     how = ""
+    # What a sender of small batches knows once it is answered.
+    acknowledged_by = ""
+    # How many send small batches at once.
+    senders = 4
 
     def __init__(self, folder, data):
         """Works in `folder`; nothing runs yet."""
@@ -21,7 +25,7 @@ class Peer:
         raise NotImplementedError
 
     def start(self):
-        """Returns once it can be fed."""
+        """Returns once it can be fed; what its folder holds from before is there again."""
         raise NotImplementedError
 
     def feed(self):
@@ -51,6 +55,19 @@ class Peer:
         """The answer as rows of whole numbers, in any order; not part of what is measured."""
         raise NotImplementedError
 
+    def sender(self):
+        """What one of `senders` sends on; a context."""
+        raise NotImplementedError
+
+    def put(self, sender, batch):
+        """Sends one small batch; returns once it is acknowledged."""
+        raise NotImplementedError
+
+    def everything(self):
+        """Home, register, second and value of all that is stored, doubles included."""
+        self.visible()
+        return list(self.rows("everything", self.ask("everything")))
+
     def standing_bytes(self):
         """Bytes that the data needs once nothing is kept for earlier readers."""
         return below(self.folder)
@@ -64,6 +81,15 @@ class Peer:
 
     def peak_bytes(self):
         return self.process.peak_bytes()
+
+    def processes(self):
+        """Those that were started so far."""
+        return [self.process] if self.process else []
+
+    def kill(self):
+        """Ends all of it at once, as it stands."""
+        for process in self.processes():
+            process.kill()
 
     def stop(self):
         if self.process:

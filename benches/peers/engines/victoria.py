@@ -20,6 +20,8 @@ class Victoria(Peer):
         "retention of 100 years; wide lines, 5,000 a request, 4 connections"
     )
 
+    acknowledged_by = "HTTP 204, by default once it is in memory; no setting for more was found"
+
     @classmethod
     def ready(cls):
         cls.binary = debian("victoria-metrics") / "usr/bin/victoria-metrics"
@@ -40,6 +42,12 @@ class Victoria(Peer):
     def feed(self):
         feed(self.data.batches("lines"), CONNECTIONS, lambda: Line(self.port), lambda line, body: line.ask("POST", "/write", body))
 
+    def sender(self):
+        return Line(self.port)
+
+    def put(self, sender, batch):
+        sender.ask("POST", "/write", batch.lines())
+
     def visible(self):
         self.line.ask("GET", "/internal/force_flush")
 
@@ -56,6 +64,11 @@ class Victoria(Peer):
 def query(told, text):
     """As of the last second of the data, or of one that follows it."""
     return f"/api/v1/query?nocache=1&time={told['to_s'] - 1}&query={urllib.parse.quote(text)}"
+
+
+def export(match, from_s, to_s):
+    """Samples as they are stored."""
+    return f"/api/v1/export?match[]={urllib.parse.quote(match)}&start={from_s}&end={to_s - 1}"
 
 
 def every(told, text, width):
@@ -76,15 +89,16 @@ def by_hour(name):
 
 
 QUERIES = {
-    "last_day": lambda told: "/api/v1/export?match[]="
-    + urllib.parse.quote(f'{{__name__=~"m_r.+",home="{told["home"]}"}}')
-    + f"&start={told['last_day_from_s']}&end={told['to_s'] - 1}",
+    "last_day": lambda told: export(
+        f'{{__name__=~"m_r.+",home="{told["home"]}"}}', told["last_day_from_s"], told["to_s"]
+    ),
     "consumption": lambda told: query(
         told, f"max_over_time(m_r00[{told['minutes']}m]) - min_over_time(m_r00[{told['minutes']}m])"
     ),
     "daily": lambda told: every(told, totals(lambda name: f"{name}_over_time({EVERY}[1d]) keep_metric_names"), DAY_S),
     "latest": lambda told: query(told, f"last_over_time({EVERY}[1d])"),
     "hourly": lambda told: every(told, totals(by_hour), HOUR_S),
+    "everything": lambda told: export(EVERY, told["from_s"], told["to_s"]),
 }
 
 
@@ -106,10 +120,14 @@ def whole(text):
     return int(number) if number.is_integer() else number
 
 
-def exported(answer):
+def everything(answer):
     for series in map(json.loads, answer.splitlines()):
         for at_ms, value in zip(series["timestamps"], series["values"]):
-            yield register(series), at_ms // 1_000, whole(value)
+            yield home(series), register(series), at_ms // 1_000, whole(value)
+
+
+def exported(answer):
+    return (row[1:] for row in everything(answer))
 
 
 def latest(answer):
@@ -138,4 +156,5 @@ READ = {
     "daily": summed(lambda series: (home(series), register(series)), DAY_S),
     "latest": latest,
     "hourly": summed(lambda series: (register(series),), HOUR_S),
+    "everything": everything,
 }

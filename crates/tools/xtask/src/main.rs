@@ -21,7 +21,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   fuzz   --seconds N [--target T] [--seed S]: hostile input for every reader of bytes
   trials --minutes N --seed S: power losses, flipped bytes, kills, and what a machine does to the binary
   bench  SCENARIO: load for a server of its own: one of benches/scenarios, lake or crowd
-  peers  [--small]: ours and others on the same data (benches/peers/README.md)";
+  peers  [--small]: ours and others on the same data (benches/peers/README.md)
+  peers  crash [--rounds N] [--seed S]: the same, killed and cut off from power while they are fed";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -1,4 +1,5 @@
-//! The door to `benches/peers`: ours and what people would use instead, on the same data.
+//! The door to `benches/peers`: ours and what people would use instead, on the same data,
+//! and under the same kills and power cuts.
 //!
 //! Promise: the server that runs in the race is built of what lies here.
 
@@ -22,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_ratio_of_an_untrue_answer_is_told() {
+    fn no_untrue_ratio_is_told_and_no_loss_is_missed() {
         let folder = crate::tidy::root().expect("the house has a root").join(HARNESS);
         let tested = Command::new("python3").args(["-B", "-m", "unittest", "-q"]).current_dir(folder).output();
         let Ok(tested) = tested else {
