@@ -17,7 +17,7 @@ from numbered import Found, Numbered, compared
 from volume import Volume
 
 # From the first batch to the strike, spread evenly over the logarithm: most are short.
-LIFE_MIN_S, LIFE_MAX_S = 0.3, 15.0
+LIFE_MIN_S, LIFE_MAX_S = 0.3, 40.0
 # Of the batches that were acknowledged, so many are sent once more.
 AGAIN_SHARE, AGAIN_MAX = 0.1, 200
 BROKEN_TOLD_MAX = 20

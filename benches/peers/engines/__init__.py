@@ -7,7 +7,7 @@ from engines.duck import Duck, DuckKeyed
 from engines.influx import Influx, InfluxDecimals
 from engines.meterhouse import Meterhouse
 from engines.postgres import Postgres
-from engines.victoria import Victoria
+from engines.victoria import Victoria, VictoriaOnce
 
 ALL = [
     Meterhouse,
@@ -27,6 +27,7 @@ STRUCK = [
     Meterhouse,
     Influx,
     Victoria,
+    VictoriaOnce,
     ClickHouse,
     ClickHouseOnce,
     Duck,

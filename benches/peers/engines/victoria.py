@@ -22,6 +22,9 @@ class Victoria(Peer):
 
     acknowledged_by = "HTTP 204, by default once it is in memory; no setting for more was found"
 
+    # Of the command line.
+    flags = []
+
     @classmethod
     def ready(cls):
         cls.binary = debian("victoria-metrics") / "usr/bin/victoria-metrics"
@@ -34,6 +37,7 @@ class Victoria(Peer):
             f"-storageDataPath={self.folder}/data",
             f"-httpListenAddr=127.0.0.1:{self.port}",
             "-retentionPeriod=100y",
+            *self.flags,
         ]
         self.process = Process(command, self.log)
         self.line = Line(self.port)
@@ -59,6 +63,13 @@ class Victoria(Peer):
 
     def rows(self, question, answer):
         return READ[question](answer)
+
+
+class VictoriaOnce(Victoria):
+    name = "VictoriaMetrics, wide, dedup"
+    how = "the same with -dedup.minScrapeInterval: of samples of one moment it tells one"
+    acknowledged_by = "HTTP 204, once it is in memory; -dedup.minScrapeInterval=1ms for samples that come again"
+    flags = ["-dedup.minScrapeInterval=1ms"]
 
 
 def query(told, text):
