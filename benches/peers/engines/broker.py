@@ -55,6 +55,7 @@ class Broker:
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
             "RABBITMQ_MNESIA_BASE": folder / "data",
             "RABBITMQ_LOG_BASE": folder / "log",
+            "ERL_CRASH_DUMP": folder / "crash.dump",
             "RABBITMQ_ENABLED_PLUGINS_FILE": folder / "plugins",
             "RABBITMQ_CONFIG_FILE": folder / "none",
         }
