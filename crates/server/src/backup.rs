@@ -11,7 +11,8 @@
 //! 2. The lake's snapshot is taken, which is one moment of all its tables. It is
 //!    never ahead of the journal, and what it lacks has not been trimmed.
 //! 3. The segments are listed, as far as they are durable: the moment.
-//! 4. Archive and registry are copied after it: an archived file is durable
+//! 4. Archive and registry are copied after it, the journal held until the archive is, so
+//!    that nothing goes from there that a record here names: an archived file is durable
 //!    before the record that names it, a lease of ids before the rows that use
 //!    them. What came into these two since is more than is needed and harms nothing.
 //!
@@ -85,15 +86,20 @@ pub fn take(house: &Alive, to: &dyn Disk) -> anyhow::Result<Taking> {
     for segment in segments {
         copy.unknown(&segment.path, segment.durable_bytes, segment.file_bytes)?;
     }
-    drop(hold);
     let archived = before.iter().flat_map(|before| &before.files).filter(|file| file.path.starts_with(ARCHIVE_DIR));
     let archived: HashMap<&str, &Kept> = archived.map(|file| (file.path.as_str(), file)).collect();
     for (path, bytes) in archive(house.disk.as_ref())? {
-        match archived.get(path.as_str()) {
-            Some(file) if file.bytes == bytes => copy.known(&path, bytes, file.hash())?,
-            _ => copy.unknown(&path, bytes, bytes)?,
+        let copied = match archived.get(path.as_str()) {
+            Some(file) if file.bytes == bytes => copy.known(&path, bytes, file.hash()),
+            _ => copy.unknown(&path, bytes, bytes),
+        };
+        match copied {
+            // It was over and went meanwhile: no record of this moment's journal names it.
+            Err(_) if !is_there(house.disk.as_ref(), &path)? => {}
+            copied => copied?,
         }
     }
+    drop(hold);
     for (name, bytes) in house.registry.image()? {
         copy.held(name, &bytes)?;
     }
@@ -118,6 +124,13 @@ fn archive(disk: &dyn Disk) -> anyhow::Result<Vec<(String, u64)>> {
         found.extend(whole.map(|entry| (format!("{dir}/{}", entry.name), entry.size)));
     }
     Ok(found)
+}
+
+fn is_there(disk: &dyn Disk, path: &str) -> anyhow::Result<bool> {
+    match disk.size(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        size => Ok(size.map(|_| true)?),
+    }
 }
 
 /// Removes what the manifest does not name.

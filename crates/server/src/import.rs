@@ -160,14 +160,14 @@ async fn append(
 ) -> anyhow::Result<Taken> {
     let about = || format!("{}", file.display());
     let size = std::fs::metadata(file).with_context(about)?.len();
-    let content = if size <= RECORD_BYTES_MAX as u64 {
+    let (content, _held) = if size <= RECORD_BYTES_MAX as u64 {
         bar.inc(size);
-        Content::Bytes(Bytes::from(std::fs::read(file).with_context(about)?))
+        (Content::Bytes(Bytes::from(std::fs::read(file).with_context(about)?)), None)
     } else {
         let archive = front.archive.clone();
         let opened = bar.wrap_read(std::fs::File::open(file).with_context(about)?);
         let stored = tokio::task::spawn_blocking(move || archive.put(opened)).await?.with_context(about)?;
-        stored.content()
+        (stored.content(), Some(stored))
     };
     let object = name_of(file);
     let body = Body { tenant, door: Door::File, format: format.into(), object, message_id: String::new(), content };

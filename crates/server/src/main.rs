@@ -14,6 +14,7 @@ mod format;
 mod manifest;
 mod formats;
 mod backup;
+mod retain;
 mod wire;
 mod memory;
 mod threads;

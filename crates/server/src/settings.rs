@@ -90,22 +90,31 @@ pub struct Maintain {
     pub fold_files: usize,
     pub compact_files: usize,
     pub vacuum_after_ms: u64,
+    pub look_every_ms: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retain {
-    /// Empty: for ever.
+    /// Empty: for ever, as all of them.
     pub readings: String,
+    pub refused: String,
+    pub events: String,
+    pub sources: String,
+    pub archive: String,
     pub tenants: Vec<RetainOf>,
 }
 
+/// What is not said of a tenant is as of the others.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RetainOf {
     pub tenant: String,
-    /// Empty: for ever.
-    pub readings: String,
+    pub readings: Option<String>,
+    pub refused: Option<String>,
+    pub events: Option<String>,
+    pub sources: Option<String>,
+    pub archive: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

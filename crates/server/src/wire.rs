@@ -11,19 +11,18 @@ use anyhow::Context;
 use host::{Clock, Disk, Entropy, Lock, OsEntropy, RealDisk, Spans, SystemClock};
 use ingest::{UploadSettings, Uploads};
 use journal::{Archive, Journal, Local};
-use meter::{Span, TenantId};
+use meter::TenantId;
 use process::{AtHand, Lessor, Live, MaintainSettings, Parts, Progress, Until};
 use registry::{Profiles, Registry, Sqlite};
-use store::{Lake, Retain};
+use store::{Lake, Retention};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::warn;
 
 use crate::backup::Alive;
 use crate::exit::{Taken, Usage};
-use crate::format;
-use crate::length::Length;
 use crate::settings::{self, Settings};
+use crate::{format, retain};
 
 pub const LOCK: &str = "lock";
 pub const LAKE_DIR: &str = "lake";
@@ -44,8 +43,8 @@ pub struct House {
     pub epoch: String,
     /// Told of records that are followed: nothing, unless a server is told whom.
     pub spans: Spans,
-    /// How long readings are kept.
-    pub retain: Retain,
+    /// How long what is kept.
+    pub retain: Retention,
     /// Held while the house stands: one process a directory.
     pub lock: Box<dyn Lock>,
 }
@@ -78,7 +77,7 @@ pub async fn open(dir: &Path, settings: &Settings) -> anyhow::Result<House> {
     let format = format::open(disk.as_ref(), entropy.as_ref())?;
     empty(&dir.join(SPILL_DIR))?;
     let registry = Sqlite::open(dir).context("registry")?;
-    let retain = retain(&registry, &settings.retain)?;
+    let retain = retain::retention(&registry, &settings.retain)?;
     let journal_settings = journal_settings(settings);
     let journal = Local::open(disk.clone(), clock.clone(), entropy.clone(), journal_settings).context("journal")?;
     if let Some(torn) = journal.torn() {
@@ -131,22 +130,6 @@ pub fn tenant(registry: &dyn Registry, name: &str) -> anyhow::Result<TenantId> {
         return Err(Usage(format!("there is no tenant {name:?}; here are {}", known.join(", "))).into());
     };
     Ok(tenant.id)
-}
-
-/// As the settings say, tenants by name.
-fn retain(registry: &dyn Registry, settings: &settings::Retain) -> anyhow::Result<Retain> {
-    let age = |text: &str| -> anyhow::Result<Option<Span>> {
-        if text.is_empty() {
-            return Ok(None);
-        }
-        let Length { seconds } = text.parse().map_err(|error| Usage(format!("settings retain: {error}")))?;
-        Ok(Some(Span(i64::try_from(seconds).expect("a length is at most 200 years") * 1_000_000)))
-    };
-    let mut retain = Retain { others: age(&settings.readings)?, ..Retain::default() };
-    for settings::RetainOf { tenant: name, readings } in &settings.tenants {
-        retain.tenants.insert(tenant(registry, name).context("settings retain.tenants")?, age(readings)?);
-    }
-    Ok(retain)
 }
 
 /// The process role at work on a house.
@@ -224,7 +207,7 @@ pub fn uploads(front: &Front, settings: &Settings) -> anyhow::Result<Arc<Uploads
     Uploads::open(disk, entropy, clock, settings).context("uploads")
 }
 
-fn process_settings(settings: &Settings, retain: Retain) -> process::Settings {
+fn process_settings(settings: &Settings, retain: Retention) -> process::Settings {
     process::Settings {
         commit_wait_max_ms: settings.process.commit_wait_max_ms,
         commit_rows_max: settings.process.commit_rows_max,
@@ -233,6 +216,7 @@ fn process_settings(settings: &Settings, retain: Retain) -> process::Settings {
             fold_files: settings.maintain.fold_files,
             compact_files: settings.maintain.compact_files,
             retain,
+            look_every: Duration::from_millis(settings.maintain.look_every_ms),
             vacuum_after: Duration::from_millis(settings.maintain.vacuum_after_ms),
             rounds_between_vacuums: ROUNDS_BETWEEN_VACUUMS,
             in_step: false,

@@ -2,7 +2,10 @@
 //!
 //! Promise: an object is durable, whole and under its name when `finish`
 //! returns; putting it twice keeps one. A reader that reaches the end has read
-//! what was put, or gets an error instead of the end.
+//! what was put, or gets an error instead of the end. Whoever puts an object holds
+//! it until a record names it, and what is held, or was lately, is not removed.
+//!
+//! Read: this file, `archive/held.rs` (what may go).
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -11,6 +14,11 @@ use host::Disk;
 use sha2::{Digest, Sha256};
 
 use crate::{Content, Damage, Error};
+
+mod held;
+
+pub use held::Removing;
+use held::{Held, Hold};
 
 /// Where the objects lie, below the data directory.
 pub const ARCHIVE_DIR: &str = "archive";
@@ -26,15 +34,24 @@ const PIECE_BYTES: usize = 1 << 20;
 #[derive(Clone)]
 pub struct Archive {
     disk: Arc<dyn Disk>,
+    held: Arc<Held>,
 }
 
-/// An object's name and size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An object's name and size. What was put is held by this: it is let go of when the
+/// record that names the object is appended, not earlier.
+#[derive(Clone, Debug)]
 pub struct Stored {
     /// Of its bytes: its name.
     pub sha256: [u8; 32],
     /// In bytes.
     pub size: u64,
+    _hold: Option<Arc<Hold>>,
+}
+
+impl PartialEq for Stored {
+    fn eq(&self, other: &Stored) -> bool {
+        (self.sha256, self.size) == (other.sha256, other.size)
+    }
 }
 
 impl Stored {
@@ -62,13 +79,14 @@ impl Archive {
     pub fn open(disk: Arc<dyn Disk>) -> Result<Archive, Error> {
         disk.make_dir(ARCHIVE_DIR)?;
         host::sweep_temporaries(&*disk, ARCHIVE_DIR)?;
-        Ok(Archive { disk })
+        Ok(Archive { disk, held: Arc::default() })
     }
 
     /// Begins an object that comes in pieces.
     pub fn begin(&self) -> Result<Incoming, Error> {
         let temporary = self.disk.create_temporary(&format!("{ARCHIVE_DIR}/incoming")).map_err(Error::of_disk)?;
-        Ok(Incoming { disk: self.disk.clone(), temporary: Some(temporary), hasher: Sha256::new(), size: 0 })
+        let (disk, held) = (self.disk.clone(), self.held.clone());
+        Ok(Incoming { disk, held, temporary: Some(temporary), hasher: Sha256::new(), size: 0 })
     }
 
     /// Puts all that a reader gives.
@@ -93,11 +111,19 @@ impl Archive {
         Ok(ArchiveReader { disk: self.disk.clone(), path, sha256: *sha256, size, at: 0, piece, taken: 0, hasher })
     }
 
-    /// Forgets an object, durably.
-    pub fn remove(&self, sha256: &[u8; 32]) -> Result<(), Error> {
-        let name = hex(sha256);
-        self.disk.remove(&path_of(&name)).map_err(|error| missing(sha256, error))?;
-        Ok(self.disk.sync_dir(&dir_of(&name))?)
+    /// Whether an object is there.
+    pub fn has(&self, sha256: &[u8; 32]) -> Result<bool, Error> {
+        match self.disk.size(&path_of(&hex(sha256))) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Error::Disk(error)),
+        }
+    }
+
+    /// Begins to remove objects. The caller looks for the records that name them *after*
+    /// this, and has nobody beside it who removes.
+    pub fn removing(&self) -> Removing {
+        Removing::begin(self.disk.clone(), self.held.clone())
     }
 
     /// Every object there is, by name.
@@ -105,7 +131,7 @@ impl Archive {
         let mut all = Vec::new();
         for dir in self.disk.list(ARCHIVE_DIR)?.iter().filter(|entry| entry.is_dir) {
             for entry in self.disk.list(&format!("{ARCHIVE_DIR}/{}", dir.name))? {
-                all.extend(sha256_of(&entry.name).map(|sha256| Stored { sha256, size: entry.size }));
+                all.extend(sha256_of(&entry.name).map(|sha256| Stored { sha256, size: entry.size, _hold: None }));
             }
         }
         Ok(all)
@@ -176,6 +202,7 @@ fn scrub_object(disk: &dyn Disk, path: &str, sha256: &[u8; 32]) -> Result<Option
 /// An object on its way in; dropped unfinished, it leaves nothing.
 pub struct Incoming {
     disk: Arc<dyn Disk>,
+    held: Arc<Held>,
     temporary: Option<String>,
     hasher: Sha256,
     size: u64,
@@ -204,10 +231,12 @@ impl Incoming {
     pub fn finish(mut self) -> Result<Stored, Error> {
         let sha256: [u8; 32] = std::mem::take(&mut self.hasher).finalize().into();
         let name = hex(&sha256);
+        // Before it is there: from its first moment on nobody removes it.
+        let _hold = Some(Arc::new(Hold::of(&self.held, sha256)));
         self.disk.make_dir(&dir_of(&name)).map_err(Error::of_disk)?;
         let temporary = self.temporary.take().expect("taken only here");
         self.disk.publish(&temporary, &path_of(&name), true).map_err(Error::of_disk)?;
-        Ok(Stored { sha256, size: self.size })
+        Ok(Stored { sha256, size: self.size, _hold })
     }
 }
 

@@ -16,7 +16,7 @@ pub mod contract;
 mod local;
 mod archive;
 
-pub use archive::{ARCHIVE_DIR, ARCHIVE_VERSION, Archive, ArchiveReader, Incoming, OBJECT_BYTES_MAX, Stored};
+pub use archive::{ARCHIVE_DIR, ARCHIVE_VERSION, Archive, ArchiveReader, Incoming, OBJECT_BYTES_MAX, Removing, Stored};
 pub use body::{
     Body, Content, Door, FORMAT_BYTES_MAX, MESSAGE_ID_BYTES_MAX, OBJECT_NAME_BYTES_MAX, RECORD_BYTES_MAX, Receipt,
     Record,

@@ -20,6 +20,7 @@ use crate::lookup::Library;
 use crate::position::Position;
 use crate::prune::Ranges;
 use crate::read::{FOOTERS_BYTES_MAX, Footers};
+use crate::retain::KnownFirst;
 use crate::rows::{Keys, batch_to_rows};
 use crate::schema::Table;
 use crate::snapshot::{Pin, Snapshot, Tail};
@@ -47,6 +48,8 @@ pub struct Lake {
     positions: [Position; 8],
     lane: String,
     pub(crate) fold_app: String,
+    /// Which records are over, where it was asked.
+    pub(crate) known_first: KnownFirst,
     pub(crate) shared: Arc<Shared>,
     /// Held by every job that has written files it has not committed.
     pub(crate) at_work: Arc<()>,
@@ -125,6 +128,7 @@ impl Lake {
             positions,
             lane,
             fold_app: format!("meterhouse/{epoch}/fold"),
+            known_first: KnownFirst::default(),
             shared: Arc::new(Shared { current: RwLock::new(first), latest: RwLock::default(), pins }),
             at_work: Arc::new(()),
             give_up: Arc::default(),

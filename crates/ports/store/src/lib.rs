@@ -12,9 +12,8 @@
 //! `sink.rs`, `encode.rs` and `write.rs` (one file), `months.rs` (a round's
 //! files), `scan.rs` and `part.rs`,
 //! `versions.rs` (which version stands), `standing.rs` (corrections applied),
-//! `snapshot.rs`, `lake.rs` (all of it), `fold.rs`, `compact.rs`, `retire.rs`
-//! (what is kept no longer), `vacuum.rs`,
-//! `scrub.rs`, `stored.rs` (what to copy), `outside.rs` (other engines).
+//! `snapshot.rs`, `lake.rs` (all of it), `fold.rs`, `compact.rs`, `retain.rs`
+//! and `retire.rs` (what is kept no longer), `vacuum.rs`, `scrub.rs`, `stored.rs` (what to copy), `outside.rs` (other engines).
 
 mod error;
 mod position;
@@ -38,6 +37,7 @@ mod snapshot;
 mod lake;
 mod fold;
 mod compact;
+mod retain;
 mod retire;
 mod vacuum;
 mod scrub;
@@ -55,7 +55,8 @@ pub use latest::{Latest, SharedWords};
 pub use outside::{outside_view_over, outside_view_sql};
 pub use part::Part;
 pub use position::Position;
-pub use retire::{Retain, RetireJob, RetireReport, RetireWork};
+pub use retain::{Retain, Retention};
+pub use retire::{LookedThrough, RetireJob, RetireReport, RetireWork, RetiredSources};
 pub use rows::{batch_to_rows, rows_to_batch};
 pub use scan::{ScanRequest, ScanStats, ScanTable};
 pub use schema::{FORMAT_VERSION, Table, column};

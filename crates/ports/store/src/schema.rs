@@ -137,11 +137,25 @@ impl Table {
     /// The column that tells whose a row is.
     pub fn tenant_column(self) -> usize {
         match self {
-            Table::Sources => 3,
+            Table::Sources => source_column::TENANT,
             Table::Channels | Table::Devices | Table::Refused | Table::Events => 1,
             Table::Readings | Table::Overlay | Table::History => column::TENANT,
         }
     }
+}
+
+/// Places of what is counted and aged in the table `sources`. Of the tables that tell of a
+/// record the sequence comes first.
+pub(crate) mod source_column {
+    pub(crate) const SEQ: usize = 0;
+    pub(crate) const LAST: usize = 2;
+    pub(crate) const TENANT: usize = 3;
+    pub(crate) const SHA256: usize = 8;
+    pub(crate) const RECEIVED_AT: usize = 10;
+    pub(crate) const ACCEPTED: usize = 11;
+    pub(crate) const CORRECTED: usize = 13;
+    pub(crate) const REFUSED: usize = 14;
+    pub(crate) const EVENTS: usize = 15;
 }
 
 static SCHEMAS: LazyLock<[SchemaRef; 8]> = LazyLock::new(|| Table::ALL.map(schema_of));
@@ -271,6 +285,28 @@ mod tests {
         for (place, table) in Table::ALL.into_iter().enumerate() {
             assert_eq!(table.index(), place);
             assert_eq!(table.schema().field(table.tenant_column()).name(), "tenant", "{}", table.name());
+        }
+    }
+
+    #[test]
+    fn what_is_counted_of_a_source_stands_where_its_name_says() {
+        use source_column::*;
+        let named = [
+            (SEQ, "seq"),
+            (LAST, "last"),
+            (TENANT, "tenant"),
+            (SHA256, "sha256"),
+            (RECEIVED_AT, "received_at"),
+            (ACCEPTED, "accepted"),
+            (CORRECTED, "corrected"),
+            (REFUSED, "refused"),
+            (EVENTS, "events"),
+        ];
+        for (place, name) in named {
+            assert_eq!(Table::Sources.schema().field(place).name(), name);
+        }
+        for table in [Table::Refused, Table::Events] {
+            assert_eq!(table.schema().field(SEQ).name(), "seq");
         }
     }
 

@@ -95,7 +95,7 @@ async fn take_in(intake: &Arc<Intake>, request: Request) -> Result<Response> {
             return Err(error);
         }
     };
-    let (content, sha256) = match receive(intake, &mut incoming, start, &mut permit).await {
+    let (content, sha256, _held) = match receive(intake, &mut incoming, start, &mut permit).await {
         Ok(received) => received,
         Err(error) => {
             incoming.discard_after(&error).await;
@@ -130,13 +130,13 @@ async fn look_at(intake: &Intake, uri: &Uri, headers: &HeaderMap) -> Result<(Lab
     Ok((Label::of_http(writer.tenant, format, name, intake.parts.spans.now()), Gathered::new(in_memory), permit))
 }
 
-/// A small file into memory, a larger one into the archive as it comes.
+/// A small file into memory, a larger one into the archive as it comes: held there, too.
 async fn receive(
     intake: &Intake,
     incoming: &mut Incoming,
     mut start: Gathered,
     permit: &mut Permit,
-) -> Result<(Content, [u8; 32])> {
+) -> Result<(Content, [u8; 32], Option<Stored>)> {
     let limit = intake.parts.limits.file_bytes_max;
     while let Some(piece) = incoming.next().await? {
         start.add(&piece, permit)?;
@@ -145,7 +145,7 @@ async fn receive(
         }
         if start.len() > RECORD_BYTES_MAX as u64 {
             let stored = stream(intake, start.into_bytes(), incoming, limit).await?;
-            return Ok((stored.content(), stored.sha256));
+            return Ok((stored.content(), stored.sha256, Some(stored)));
         }
     }
     if start.len() == 0 {
@@ -155,7 +155,7 @@ async fn receive(
     let hashed = bytes.clone();
     let hash = tokio::task::spawn_blocking(move || Sha256::digest(&hashed).into());
     let sha256 = hash.await.map_err(|error| Error::Task(error.to_string()))?;
-    Ok((Content::Bytes(bytes), sha256))
+    Ok((Content::Bytes(bytes), sha256, None))
 }
 
 enum Piece {
@@ -208,10 +208,10 @@ fn write(archive: &Archive, mut pieces: mpsc::Receiver<Piece>) -> Result<Option<
 }
 
 /// For a body in memory that is too large for a record.
-pub(crate) async fn archive_whole(intake: &Intake, bytes: Bytes) -> Result<Content> {
+pub(crate) async fn archive_whole(intake: &Intake, bytes: Bytes) -> Result<Stored> {
     let archive = intake.parts.archive.clone();
     let put = tokio::task::spawn_blocking(move || archive.put(&bytes[..]));
-    Ok(put.await.map_err(|error| Error::Task(error.to_string()))??.content())
+    Ok(put.await.map_err(|error| Error::Task(error.to_string()))??)
 }
 
 fn hex(bytes: &[u8]) -> String {

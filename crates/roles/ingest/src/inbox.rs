@@ -15,7 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use host::{Folder, Found};
-use journal::{Archive, Content, Door, RECORD_BYTES_MAX};
+use journal::{Archive, Content, Door, RECORD_BYTES_MAX, Stored};
 use meter::{Sequence, TenantId};
 
 use crate::intake::{Intake, Label};
@@ -140,8 +140,8 @@ async fn take(inbox: &Arc<Inbox>, intake: &Arc<Intake>, watched: &mut Watched, f
         return watched.tell(&name, &"its name has control characters");
     }
     let (folder, archive, wanted) = (inbox.folder.clone(), intake.parts.archive.clone(), found.clone());
-    let content = match apart(move || read(&folder, &archive, &wanted)).await {
-        Ok(Some(content)) => content,
+    let (content, _held) = match apart(move || read(&folder, &archive, &wanted)).await {
+        Ok(Some(read)) => read,
         Ok(None) => return,
         Err(error) => return watched.tell(&name, &error),
     };
@@ -168,21 +168,22 @@ async fn take(inbox: &Arc<Inbox>, intake: &Arc<Intake>, watched: &mut Watched, f
 }
 
 /// `None` if it changed while it was read.
-fn read(folder: &Folder, archive: &Archive, found: &Found) -> io::Result<Option<Content>> {
+fn read(folder: &Folder, archive: &Archive, found: &Found) -> io::Result<Option<(Content, Option<Stored>)>> {
     let mut reader = folder.reader(found)?;
     if reader.found()? != *found {
         return Ok(None);
     }
-    let content = if found.size <= RECORD_BYTES_MAX as u64 {
+    let (content, held) = if found.size <= RECORD_BYTES_MAX as u64 {
         let mut bytes = Vec::new();
         // A file that grows is noticed below.
         io::Read::read_to_end(&mut io::Read::take(&mut reader, found.size + 1), &mut bytes)?;
-        Content::Bytes(Bytes::from(bytes))
+        (Content::Bytes(Bytes::from(bytes)), None)
     } else {
-        archive.put(&mut reader).map_err(io::Error::other)?.content()
+        let stored = archive.put(&mut reader).map_err(io::Error::other)?;
+        (stored.content(), Some(stored))
     };
     let stood_still = reader.found()? == *found && content.size() == found.size;
-    Ok(stood_still.then_some(content))
+    Ok(stood_still.then_some((content, held)))
 }
 
 /// Moves what is applied, in the order it came.

@@ -76,9 +76,9 @@ pub(crate) async fn take_in(
     let label = Label::of_http(tenant, form.format().name().to_owned(), String::new(), since);
     let bytes = readable.bytes().clone();
     let size = bytes.len();
-    let content = match size <= RECORD_BYTES_MAX {
-        true => Content::Bytes(bytes),
-        false => archive_whole(intake, bytes).await?,
+    let (content, _held) = match size <= RECORD_BYTES_MAX {
+        true => (Content::Bytes(bytes), None),
+        false => archive_whole(intake, bytes).await.map(|stored| (stored.content(), Some(stored)))?,
     };
     let appended = intake.append(label, content).await?;
     let receipt = inline_or_apart(size, move || {

@@ -8,7 +8,7 @@
 //! `intake.rs`, `input.rs`, `understand.rs`, `chunk.rs`, `names.rs`, `spelled.rs`,
 //! `files.rs` and `messages.rs` (what came before), `judge.rs`, `live.rs`,
 //! `overlaps.rs`, `coverage.rs`, `round.rs`, `batches.rs`, `restore.rs`,
-//! `checkpoint.rs`, `maintain.rs`, `until.rs`.
+//! `checkpoint.rs`, `bodies.rs`, `maintain.rs`, `until.rs`.
 
 mod error;
 mod until;
@@ -28,6 +28,7 @@ mod batches;
 mod round;
 mod checkpoint;
 mod restore;
+mod bodies;
 mod maintain;
 mod stages;
 mod followed;

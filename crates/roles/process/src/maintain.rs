@@ -4,14 +4,18 @@
 //! committed between two of them; so a fold and a commit cannot meet, and a
 //! round waits for neither unless corrections come faster than they are folded.
 
-use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use store::{CompactLimits, CompactWork, FoldWork, Lake, OVERLAY_ROWS_MAX, Retain, RetireWork, Table};
+use host::Clock;
+use journal::{Archive, Journal};
+use store::{
+    CompactLimits, CompactWork, FoldWork, Lake, LookedThrough, OVERLAY_ROWS_MAX, Retention, RetireWork, Table,
+};
 use tokio::task::JoinHandle;
 use tracing::{debug, info};
 
-use crate::Error;
+use crate::{Error, bodies};
 
 /// When the lake is put in order.
 #[derive(Clone, Debug)]
@@ -22,8 +26,10 @@ pub struct MaintainSettings {
     pub fold_files: usize,
     /// Small files in one partition before they are merged.
     pub compact_files: usize,
-    /// How long readings are kept.
-    pub retain: Retain,
+    /// How long what is kept.
+    pub retain: Retention,
+    /// What has become old enough to go is looked for this often where nothing comes.
+    pub look_every: Duration,
     /// Files that no table refers to any more are kept this long.
     pub vacuum_after: Duration,
     /// A vacuum lists every directory of the lake: seldom enough not to be noticed.
@@ -42,8 +48,10 @@ const OVERLAY_ROWS_TO_WAIT: u64 = OVERLAY_ROWS_MAX / 2;
 pub struct Done {
     pub folds: u64,
     pub compactions: u64,
-    /// Files that lost readings which are over.
+    /// Files that lost rows which are over.
     pub retirements: u64,
+    /// Bodies that went from the archive.
+    pub bodies: u64,
 }
 
 impl Done {
@@ -51,6 +59,7 @@ impl Done {
         self.folds += more.folds;
         self.compactions += more.compactions;
         self.retirements += more.retirements;
+        self.bodies += more.bodies;
     }
 }
 
@@ -58,6 +67,8 @@ enum Work {
     Fold(FoldWork),
     Compaction(CompactWork),
     Retirement(Box<RetireWork>),
+    /// So many bodies were removed; that needs no commit.
+    Bodies(u64),
 }
 
 impl Work {
@@ -67,32 +78,47 @@ impl Work {
             Work::Fold(_) => "fold",
             Work::Compaction(_) => "compaction",
             Work::Retirement(_) => "retirement",
+            Work::Bodies(_) => "bodies",
         }
     }
 }
 
 enum Job {
-    Running(JoinHandle<Result<Work, store::Error>>),
+    Running(JoinHandle<Result<Work, Error>>),
     Written(Work),
 }
 
 /// The one task that does all of it.
 pub struct Maintenance {
     settings: MaintainSettings,
+    archive: Arc<Archive>,
+    journal: Arc<dyn Journal>,
+    clock: Arc<dyn Clock>,
     job: Option<Job>,
+    /// When bodies that are over are looked for, on the monotonic clock.
+    bodies_due: Duration,
     /// Counted in rounds.
     next_vacuum: u32,
     /// Files that hold nothing that is over, though their bounds say they may.
-    looked_through: HashSet<String>,
+    looked_through: LookedThrough,
 }
 
 /// Paths that are remembered; past that all are looked through again.
 const LOOKED_THROUGH_MAX: usize = 100_000;
+/// All sources are read for it. Far more than a journal takes to write what it was given,
+/// as the archive asks.
+const BODIES_EVERY: Duration = Duration::from_secs(3_600);
 
 impl Maintenance {
-    pub fn new(settings: MaintainSettings) -> Maintenance {
+    pub fn new(
+        settings: MaintainSettings,
+        archive: Arc<Archive>,
+        journal: Arc<dyn Journal>,
+        clock: Arc<dyn Clock>,
+    ) -> Maintenance {
         let next_vacuum = settings.rounds_between_vacuums;
-        Maintenance { settings, job: None, next_vacuum, looked_through: HashSet::new() }
+        let (bodies_due, looked_through) = (clock.monotonic(), LookedThrough::new());
+        Maintenance { settings, archive, journal, clock, job: None, bodies_due, next_vacuum, looked_through }
     }
 
     /// Ends when the files of the job at work are written; never if there is none.
@@ -178,13 +204,23 @@ impl Maintenance {
         let limits = CompactLimits { files_min: self.settings.compact_files, ..CompactLimits::default() };
         let running = if let Some(job) = lake.fold_job().filter(|_| self.fold_due(lake)) {
             debug!(phase = "fold", "begins");
-            tokio::task::spawn_blocking(move || job.run().map(Work::Fold))
+            tokio::task::spawn_blocking(move || Ok(Work::Fold(job.run()?)))
+        } else if self.is_time_for_bodies() {
+            debug!(phase = "bodies", "begins");
+            let (archive, journal) = (self.archive.clone(), self.journal.clone());
+            let (snapshot, retain, now) = (lake.snapshot(), self.settings.retain.archive.clone(), self.clock.now());
+            tokio::spawn(
+                async move { Ok(Work::Bodies(bodies::remove_over(archive, journal, snapshot, retain, now).await)) },
+            )
         } else if let Some(job) = lake.retire_job(&self.settings.retain, &self.looked_through) {
             debug!(phase = "retirement", "begins");
-            tokio::task::spawn_blocking(move || job.run().map(|work| Work::Retirement(Box::new(work))))
+            let archive = self.archive.clone();
+            // What cannot be looked for may be there.
+            let has_body = move |sha256: &[u8; 32]| archive.has(sha256).unwrap_or(true);
+            tokio::task::spawn_blocking(move || Ok(Work::Retirement(Box::new(job.run(&has_body)?))))
         } else if let Some(job) = lake.compact_job(limits) {
             debug!(phase = "compaction", "begins");
-            tokio::task::spawn_blocking(move || job.run().map(Work::Compaction))
+            tokio::task::spawn_blocking(move || Ok(Work::Compaction(job.run()?)))
         } else {
             return;
         };
@@ -208,26 +244,37 @@ impl Maintenance {
                 Done { compactions: 1, ..Done::default() }
             }
             Work::Retirement(work) => self.retire(lake, *work).await?,
+            Work::Bodies(bodies) => Done { bodies, ..Done::default() },
         };
         debug!(phase, "ends");
         Ok(done)
     }
 
     async fn retire(&mut self, lake: &mut Lake, work: RetireWork) -> Result<Done, Error> {
-        let path = work.path().to_owned();
+        let looked_through = work.looked_through();
         let Some(report) = lake.finish_retirement(work).await? else { return Ok(Done::default()) };
         if report.gone.is_empty() {
             if self.looked_through.len() >= LOOKED_THROUGH_MAX {
                 self.looked_through.clear();
             }
-            self.looked_through.insert(path);
+            self.looked_through.extend([looked_through]);
             return Ok(Done::default());
         }
         let (table, month) = (report.table.name(), report.month);
-        for (tenant, readings) in &report.gone {
-            info!(tenant = tenant.0, table, month, readings, "readings are over: older than the settings keep them");
+        for (tenant, rows) in &report.gone {
+            info!(tenant = tenant.0, table, month, rows, "rows are over: older than the settings keep them");
         }
         Ok(Done { retirements: 1, ..Done::default() })
+    }
+
+    /// Whether bodies that are over should be looked for now; not again for a while then.
+    fn is_time_for_bodies(&mut self) -> bool {
+        let now = self.clock.monotonic();
+        let due = self.settings.retain.archive != Default::default() && now >= self.bodies_due;
+        if due {
+            self.bodies_due = now + BODIES_EVERY;
+        }
+        due
     }
 
     /// Whether corrections should be folded now.

@@ -67,8 +67,10 @@ pub struct Progress {
     pub folds: u64,
     /// Merges of small files.
     pub compactions: u64,
-    /// Files that lost readings which are over.
+    /// Files that lost rows which are over.
     pub retirements: u64,
+    /// Bodies that went from the archive.
+    pub bodies: u64,
 }
 
 impl Progress {
@@ -85,6 +87,7 @@ impl Progress {
             ("meterhouse_process_folds_total", "counter", self.folds as i64),
             ("meterhouse_process_compactions_total", "counter", self.compactions as i64),
             ("meterhouse_process_retirements_total", "counter", self.retirements as i64),
+            ("meterhouse_process_retired_bodies_total", "counter", self.bodies as i64),
         ];
         gauges.iter().map(|(name, kind, value)| format!("# TYPE {name} {kind}\n{name} {value}\n")).collect()
     }
@@ -129,6 +132,7 @@ pub async fn run(parts: Parts, stop: watch::Receiver<Until>) -> Result<Lake, Err
     info!(%from, channels = channels.latest.channel_count(), "process starts");
     lake.show_latest(channels.latest.clone());
     let words = understander.words.clone();
+    let maintenance = Maintenance::new(settings.maintain.clone(), archive.clone(), journal.clone(), clock.clone());
     let stages =
         Stages::start(journal.clone(), archive, understander, from.sequence(), at_hand, spans.clone(), stop.clone());
     let mut role = Role {
@@ -136,7 +140,7 @@ pub async fn run(parts: Parts, stop: watch::Receiver<Until>) -> Result<Lake, Err
         channels,
         round: Round::starting_at(from),
         words,
-        maintenance: Maintenance::new(settings.maintain.clone()),
+        maintenance,
         settings,
         journal,
         clock,
@@ -157,6 +161,8 @@ pub async fn run(parts: Parts, stop: watch::Receiver<Until>) -> Result<Lake, Err
             Next::Chunks(chunks) => role.take(chunks, intake.is_empty()).await?,
             Next::Full | Next::Due => role.commit(false).await?,
             Next::Written => {}
+            // Counted as one, so that what went is vacuumed.
+            Next::Nothing => role.rounds += 1,
         }
         if role.round.is_empty() {
             role.maintain().await?;
@@ -181,6 +187,8 @@ enum Next {
     Due,
     /// Maintenance has something to commit.
     Written,
+    /// Nothing came for a while.
+    Nothing,
 }
 
 struct Role {
@@ -219,7 +227,7 @@ impl Role {
         let due = async {
             match left {
                 Some(left) => host::sleep(left).await,
-                None => std::future::pending().await,
+                None => host::sleep(self.settings.maintain.look_every).await,
             }
         };
         let now = async {
@@ -236,7 +244,7 @@ impl Role {
                 chunks => Next::Chunks(chunks),
             })),
             written = self.maintenance.written() => written.map(|()| Some(Next::Written)),
-            () = due => Ok(Some(Next::Due)),
+            () = due => Ok(Some(if left.is_some() { Next::Due } else { Next::Nothing })),
         }
     }
 
@@ -363,6 +371,7 @@ impl Role {
             progress.folds += done.folds;
             progress.compactions += done.compactions;
             progress.retirements += done.retirements;
+            progress.bodies += done.bodies;
         });
     }
 

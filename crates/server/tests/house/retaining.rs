@@ -1,6 +1,8 @@
 //! Retention in the whole binary: what is older than a tenant keeps it goes, is
 //! told, and `verify` still accounts for every reading that ever came in.
 
+use std::time::{Duration, Instant};
+
 use crate::street::{House, nem12, path, text};
 
 fn count(house: &House, settings: &str) -> String {
@@ -54,9 +56,32 @@ fn a_tenant_that_keeps_longer_is_not_cut_and_a_wrong_word_stops_the_start() {
         ("[retain]\nreadings = \"60 days\"\n", "such as 15m"),
         ("[retain]\ntenants = [{ tenant = \"nobody\", readings = \"1y\" }]\n", "nobody"),
         ("[retain]\ntenants = [{ tenant = \"home\", reading = \"1y\" }]\n", "reading"),
+        ("[retain]\narchive = \"soon\"\n", "such as 15m"),
+        ("[retain]\ntenants = [{ tenant = \"home\", events = \"later\" }]\n", "such as 15m"),
     ] {
         let output = house.run(&["--config", path(&house.file("wrong.toml", wrong)), "verify"]);
         let said = text(&output.stderr);
         assert!(output.status.code() == Some(2) && said.contains(says), "{wrong}: {said}");
     }
+}
+
+#[test]
+fn a_server_to_which_nothing_is_sent_lets_go_of_what_has_become_too_old() {
+    let house = House::new();
+    house.import(&house.file("old.csv", nem12("1.25", "20040420010203")));
+    house.import(&house.file("new.csv", this_month()));
+    let settings = house.file("keep.toml", "[retain]\nreadings = \"60d\"\n[maintain]\nlook_every_ms = 50\n");
+    let server = house.serve_with(&["--config", path(&settings)]);
+    let sql = ["sql", "--format", "csv", "select count(*) as n from readings"];
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        let said = house.says(&server.with(&sql));
+        if said.lines().nth(1) == Some("48") {
+            break;
+        }
+        assert!(Instant::now() < until, "{said}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    server.stop();
+    assert_eq!(house.verified()["retired"], 48);
 }

@@ -69,6 +69,7 @@ fn in_one_commit() -> process::Settings {
         fold_files: 10,
         compact_files: 10,
         retain: Default::default(),
+        look_every: Duration::from_secs(60),
         vacuum_after: Duration::from_secs(3_600),
         rounds_between_vacuums: 1_000,
         in_step: true,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use host::{Clock, Disk, Lock, ManualClock, SeededEntropy, SimDisk};
-use journal::{Archive, Content, Journal, Local};
+use journal::{Archive, Content, Journal, Local, Stored};
 use meter::Timestamp;
 use process::{Lessor, MaintainSettings, Parts, Progress, Until};
 use store::{Faults, Lake, Table};
@@ -212,10 +212,8 @@ async fn send(
 ) -> anyhow::Result<()> {
     for (number, sent) in numbers.zip(bodies) {
         *known.unanswered.entry(number).or_default() += 1;
-        let content = match sent.archived {
-            true => archive.put(&sent.bytes[..]).context("archive")?.content(),
-            false => Content::Bytes(sent.bytes.clone()),
-        };
+        let stored = sent.archived.then(|| archive.put(&sent.bytes[..])).transpose().context("archive")?;
+        let content = stored.as_ref().map_or_else(|| Content::Bytes(sent.bytes.clone()), Stored::content);
         let receipt = journal.append(sent.body(number, content)).await.context("append")?;
         *known.unanswered.entry(number).or_default() -= 1;
         known.acknowledged.insert(receipt.sequence.0, (receipt.received_at, number));
@@ -247,6 +245,7 @@ fn parts(disk: &SimDisk, clock: &Arc<dyn Clock>, journal: &Arc<Local>, archive: 
                 fold_files: 2,
                 compact_files: 3,
                 retain: Default::default(),
+                look_every: Duration::from_secs(60),
                 vacuum_after: Duration::ZERO,
                 rounds_between_vacuums: 4,
                 in_step: true,

@@ -31,10 +31,11 @@ fn keeps_what_it_is_given(disk: Arc<dyn Disk>) {
     assert_eq!(archive.list().expect("lists").len(), 5);
     assert_eq!(archive.scrub().expect("reads"), []);
     let gone = archive.list().expect("lists")[2].sha256;
-    archive.remove(&gone).expect("removes");
+    drop(archive.removing());
+    assert!(archive.removing().remove(&gone).expect("removes"));
     assert_eq!(archive.list().expect("lists").len(), 4);
     assert_eq!(archive.reader(&gone).err().map(|error| error.kind()), Some(Kind::NotFound));
-    assert_eq!(archive.remove(&gone).err().map(|error| error.kind()), Some(Kind::NotFound));
+    assert!(!archive.removing().remove(&gone).expect("looks"), "it is gone already");
 }
 
 #[test]
@@ -147,4 +148,54 @@ fn foreign_files_are_named() {
     }
     let found: Vec<String> = archive.scrub().expect("reads").into_iter().map(|damage| damage.path).collect();
     assert_eq!(found, ["archive/ab/notes", "archive/notes"]);
+}
+
+#[test]
+fn what_a_sender_still_holds_or_put_lately_is_not_removed() {
+    let disk = SimDisk::new(1);
+    let archive = open(&disk);
+    let stored = archive.put(&b"body"[..]).expect("puts");
+    let sha256 = stored.sha256;
+    let again = stored.clone();
+    drop(stored);
+    for _ in 0..3 {
+        assert!(!archive.removing().remove(&sha256).expect("looks"), "its record is not appended yet");
+    }
+    let removing = archive.removing();
+    drop(again);
+    assert!(!removing.remove(&sha256).expect("looks"), "a record may name it that nobody looked for");
+    assert!(!archive.removing().remove(&sha256).expect("looks"), "its record may be on its way to the disk");
+    let removing = archive.removing();
+    drop(archive.put(&b"body"[..]).expect("puts again"));
+    assert!(!removing.remove(&sha256).expect("looks"));
+    drop(archive.removing());
+    assert!(archive.removing().remove(&sha256).expect("removes"));
+    assert!(!archive.has(&sha256).expect("looks"));
+}
+
+#[test]
+fn a_power_cut_while_objects_are_removed_leaves_each_whole_or_gone() {
+    let begun = SimDisk::new(1);
+    let names: Vec<_> = (0_u8..6).map(|body| open(&begun).put(&[body; 40][..]).expect("puts").sha256).collect();
+    let (over, kept) = names.split_at(3);
+    let remove = |disk: &SimDisk| {
+        let archive = Archive::open(Arc::new(disk.clone()))?;
+        let removing = archive.removing();
+        over.iter().try_for_each(|sha256| removing.remove(sha256).map(drop))
+    };
+    let whole = begun.restart();
+    remove(&whole).expect("nothing fails here");
+    assert_eq!(open(&whole).list().expect("lists").len(), kept.len());
+    for number in 0..=whole.operations() {
+        let disk = begun.restart();
+        disk.crash_at(number);
+        let removed = remove(&disk);
+        for seed in 0..12 {
+            let archive = open(&disk.power_cycle(seed));
+            assert_eq!(archive.scrub().expect("reads"), [], "operation {number}, survival {seed}");
+            assert!(kept.iter().all(|sha256| read(&archive, sha256).is_ok()), "operation {number}, survival {seed}");
+            let left = over.iter().filter(|sha256| archive.has(sha256).expect("looks")).count();
+            assert!(removed.is_err() || left == 0, "operation {number}, survival {seed}: came back after its end");
+        }
+    }
 }

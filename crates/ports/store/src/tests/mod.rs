@@ -1,6 +1,7 @@
 //! A small world around the lake: someone who writes as `process` does, and an
 //! oracle that knows from the same rows, in its own way, what must stand.
 
+mod ageing;
 mod crash;
 mod keeping;
 mod outside;

@@ -1,10 +1,9 @@
 //! Retirement: what goes, what stays, and that both are counted, whatever crashes.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use super::*;
-use crate::{Retain, RetireReport};
+use crate::{LookedThrough, Retain, Retention, RetireReport};
 
 const JANUARY: i32 = 202_401;
 /// 2024-03-05: twenty days before, it is February.
@@ -16,8 +15,9 @@ fn say(channel: i64, slot: i64, message: i64, value: i64) -> Said {
 }
 
 /// Tenant 2 keeps nothing that is older than twenty days; tenant 1 everything.
-fn retain() -> Retain {
-    Retain { others: None, tenants: [(MINE, Some(Span(20 * 86_400_000_000)))].into() }
+fn retention() -> Retention {
+    let readings = Retain { others: None, tenants: [(MINE, Some(Span(20 * 86_400_000_000)))].into() };
+    Retention { readings, ..Retention::default() }
 }
 
 /// Both tenants in January and February, in files of both and of one; some corrected.
@@ -39,13 +39,13 @@ async fn later(disk: &SimDisk) -> Result<Lake> {
 
 /// As the process role does, to the end.
 async fn retire(lake: &mut Lake) -> Result<Vec<RetireReport>> {
-    let (mut looked_through, mut reports) = (HashSet::new(), Vec::new());
-    while let Some(job) = lake.retire_job(&retain(), &looked_through) {
-        let work = job.run()?;
-        let path = work.path().to_owned();
+    let (mut looked_through, mut reports) = (LookedThrough::new(), Vec::new());
+    while let Some(job) = lake.retire_job(&retention(), &looked_through) {
+        let work = job.run(&|_| false)?;
+        let looked = work.looked_through();
         let report = lake.finish_retirement(work).await?.expect("no corrections wait");
         if report.gone.is_empty() {
-            looked_through.insert(path);
+            looked_through.extend([looked]);
         } else {
             reports.push(report);
         }
@@ -151,12 +151,12 @@ async fn a_month_that_corrections_wait_for_is_left_until_they_are_folded() {
     let disk = filled().await;
     let mut lake = later(&disk).await.expect("opens");
     assert!(lake.corrections_waiting() > 0);
-    assert!(lake.retire_job(&retain(), &HashSet::new()).is_none());
-    assert!(lake.retirement_needs_fold(&retain(), &HashSet::new()));
-    assert!(!lake.retirement_needs_fold(&Retain::default(), &HashSet::new()), "nobody asked for one");
+    assert!(lake.retire_job(&retention(), &LookedThrough::new()).is_none());
+    assert!(lake.retirement_needs_fold(&retention(), &LookedThrough::new()));
+    assert!(!lake.retirement_needs_fold(&Retention::default(), &LookedThrough::new()), "nobody asked for one");
     lake.fold().await.expect("folds");
-    assert!(!lake.retirement_needs_fold(&retain(), &HashSet::new()));
-    assert!(lake.retire_job(&retain(), &HashSet::new()).is_some());
+    assert!(!lake.retirement_needs_fold(&retention(), &LookedThrough::new()));
+    assert!(lake.retire_job(&retention(), &LookedThrough::new()).is_some());
 }
 
 #[tokio::test]
@@ -164,7 +164,12 @@ async fn corrections_that_come_while_a_file_is_looked_through_put_it_off() {
     let disk = filled().await;
     let (lake, all) = folded(&disk).await;
     let mut world = World { disk: disk.clone(), lake, words: Words::new() };
-    let work = world.lake.retire_job(&retain(), &HashSet::new()).expect("is over").run().expect("room enough");
+    let work = world
+        .lake
+        .retire_job(&retention(), &LookedThrough::new())
+        .expect("is over")
+        .run(&|_| false)
+        .expect("room enough");
     world.record(4, &[say(1, 1, 11, 99)]).await.expect("room enough");
     assert_eq!(world.lake.finish_retirement(work).await.expect("looked at"), None);
     assert_eq!(both_tables(&world.lake)[0].len(), all[0].len());
