@@ -22,10 +22,11 @@ class Ledger:
             return number
 
     def hears(self, number):
-        """An answer after the ledger is closed came too late to count."""
+        """An answer after the ledger is closed came too late: false, it does not count."""
         with self.lock:
             if self.open:
                 self.acknowledged.add(number)
+            return self.open
 
     def fails(self, error):
         """A sender that fails before the strike; after it that is what is meant to happen."""
@@ -57,7 +58,8 @@ class Feeding:
         try:
             with self.peer.sender() as sender:
                 while (number := self.ledger.next(self.numbers)) is not None:
-                    self.peer.put(sender, Batch(number))
-                    self.ledger.hears(number)
+                    receipt = self.peer.put(sender, Batch(number))
+                    if self.ledger.hears(number):
+                        self.peer.heard(receipt)
         except Exception as error:
             self.ledger.fails(error)

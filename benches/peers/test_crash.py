@@ -73,7 +73,7 @@ class Fed(unittest.TestCase):
 
     def __init__(self, *words):
         super().__init__(*words)
-        self.stored, self.left = [], 50
+        self.stored, self.left, self.receipts = [], 50, []
         self.dead = threading.Event()
 
     def sender(self):
@@ -85,6 +85,10 @@ class Fed(unittest.TestCase):
             self.dead.set()
             raise ConnectionError("gone")
         self.stored += batch.rows()
+        return batch.number
+
+    def heard(self, receipt):
+        self.receipts.append(receipt)
 
     def test_an_answer_after_the_strike_does_not_count(self):
         ledger = Ledger()
@@ -92,6 +96,10 @@ class Fed(unittest.TestCase):
         ledger.close()
         ledger.hears(7)
         self.assertEqual((ledger.sent, ledger.acknowledged), ({7}, set()))
+        late = Ledger()
+        put, self.put = self.put, lambda *words: (late.close(), put(*words))
+        Feeding(self, [7], late).join()
+        self.assertEqual((late.sent, late.acknowledged, self.receipts), ({7}, set(), []))
         self.assertIsNone(ledger.next(iter([8])))
 
     def test_an_engine_that_fails_before_it_is_struck_is_told_of(self):
@@ -104,6 +112,7 @@ class Fed(unittest.TestCase):
         ledger = Ledger()
         Feeding(self, range(40), ledger).join()
         self.assertEqual(ledger.acknowledged, set(range(40)))
+        self.assertEqual(sorted(self.receipts), list(range(40)))
         self.assertEqual(compared(self.stored, ledger.sent, ledger.acknowledged), Found())
         Feeding(self, [3, 4], Ledger()).join()
         self.assertEqual(compared(self.stored, ledger.sent, ledger.acknowledged), Found(doubled=2 * ROWS))
@@ -145,6 +154,9 @@ class InAFile:
         twice = batch.number and self.repeats and chance.randrange(self.repeats) == 0
         with open(self.file, "a") as file:
             file.write("".join(json.dumps(row) + "\n" for row in batch.rows()) * (2 if twice else 1))
+
+    def heard(self, receipt):
+        """Nothing has to be waited for."""
 
     def everything(self):
         if not self.alive:

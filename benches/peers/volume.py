@@ -4,6 +4,10 @@ A cut is what the kernel's own trials of file systems do, `FS_IOC_SHUTDOWN` with
 of the log: from one moment on nothing reaches the disk, and what was in memory alone is
 gone when the volume is mounted again. It is a real ext4, but no real disk: a disk may
 have a cache of its own, and lose that too.
+
+What is acknowledged once a cut has begun says nothing: of an ext4 that is being shut down,
+an fdatasync may end well over bytes that are never written. A machine without power says
+nothing either.
 """
 
 import fcntl

@@ -59,7 +59,13 @@ class Meterhouse(Peer):
         feed(self.data.batches("requests"), CONNECTIONS, self.open_line, self.send)
 
     def send(self, line, body):
-        sequence = json.loads(line.ask("POST", "/v1/readings", body))["sequence"]
+        self.heard(self.posted(line, body))
+
+    def posted(self, line, body):
+        """The sequence number that it has in the journal."""
+        return json.loads(line.ask("POST", "/v1/readings", body))["sequence"]
+
+    def heard(self, sequence):
         with self.lock:
             self.last = max(self.last, sequence)
 
@@ -67,7 +73,7 @@ class Meterhouse(Peer):
         return self.open_line("application/json")
 
     def put(self, sender, batch):
-        self.send(sender, json.dumps({"containers": [message(batch, home) for home in batch.homes()]}))
+        return self.posted(sender, json.dumps({"containers": [message(batch, home) for home in batch.homes()]}))
 
     def visible(self):
         applied = rb"meterhouse_process_applied_sequence (\d+)"

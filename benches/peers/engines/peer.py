@@ -60,8 +60,11 @@ class Peer:
         raise NotImplementedError
 
     def put(self, sender, batch):
-        """Sends one small batch; returns once it is acknowledged."""
+        """Sends one small batch; returns what the acknowledgement says."""
         raise NotImplementedError
+
+    def heard(self, receipt):
+        """Of an acknowledgement that counts: what questions must wait for, where they must."""
 
     def everything(self):
         """Home, register, second and value of all that is stored, doubles included."""
