@@ -184,7 +184,10 @@ impl House {
         let wait = |seed: &mut Seeded, most: u64| std::thread::sleep(Duration::from_millis(seed.below(most)));
         wait(seed, LIFE_MAX_MS);
         match hardship {
-            Hardship::PowerCut => self.volume.as_mut().context("its volume")?.cut()?,
+            Hardship::PowerCut => {
+                senders.believe(false);
+                self.volume.as_mut().context("its volume")?.cut()?;
+            }
             Hardship::Standstill => {
                 for _ in 0..=seed.below(3) {
                     server.stand_still(Duration::from_millis(seed.below(LIFE_MAX_MS)))?;
@@ -203,6 +206,7 @@ impl House {
         let (_, log) = server.kill();
         senders.talk_to(None);
         senders.quiet();
+        senders.believe(true);
         if let Some(volume) = &mut self.volume {
             volume.power_on()?;
         }

@@ -28,6 +28,8 @@ pub struct Ledger {
     pub dropped: BTreeSet<usize>,
     /// Uploads that went on after a crash of the server.
     pub resumed: u64,
+    /// Answers count for nothing.
+    unbelieved: bool,
     /// To be sent once more.
     again: Vec<Todo>,
     next: usize,
@@ -85,6 +87,12 @@ impl Senders {
         *self.shared.address.lock().expect("no holder of this lock panics") = address;
     }
 
+    /// Whether answers from now on count. While a file system is being shut down it says of
+    /// bytes that they are durable which it never writes: no machine answers while its power goes.
+    pub fn believe(&self, answers: bool) {
+        self.shared.ledger.lock().expect("no holder of this lock panics").unbelieved = !answers;
+    }
+
     /// Requests that wait for their acknowledgement.
     pub fn in_flight(&self) -> usize {
         self.shared.in_flight.load(Ordering::SeqCst)
@@ -127,15 +135,15 @@ impl Ledger {
 
     fn note(&mut self, number: usize, answer: Result<u64, Trouble>, again: Todo) {
         match answer {
-            Ok(sequence) => {
+            Ok(sequence) if !self.unbelieved => {
                 if let Some(other) = self.acknowledged.insert(sequence, number) {
                     self.broken = Some(format!("bodies {other} and {number} were both acknowledged as {sequence}"));
                 }
                 self.unanswered.remove(&number);
             }
             // Every other one is sent again; the rest stays in doubt.
-            Err(Trouble::InDoubt) if number.is_multiple_of(2) => self.again.push(again),
-            Err(Trouble::InDoubt) => {}
+            Ok(_) | Err(Trouble::InDoubt) if number.is_multiple_of(2) => self.again.push(again),
+            Ok(_) | Err(Trouble::InDoubt) => {}
             Err(Trouble::Broken(what)) => self.broken = Some(what),
         }
     }
