@@ -30,13 +30,18 @@ struct Source {
     message_id: String,
 }
 
-/// Verifies the directory and compares it with what the senders know.
+/// Verifies the directory and compares it, and the inbox, with what the senders know.
 pub fn compare(binary: &Binary, inbox: &Path, salt: u64, ledger: &Ledger) -> anyhow::Result<Compared> {
+    put_away(inbox, ledger)?;
+    stored(binary, salt, ledger)
+}
+
+/// Verifies the directory and compares it with what the senders know.
+pub fn stored(binary: &Binary, salt: u64, ledger: &Ledger) -> anyhow::Result<Compared> {
     if let Some(broken) = &ledger.broken {
         bail!("{broken}");
     }
     binary.ask(&["--json", "verify"])?.good().context("verify")?;
-    put_away(inbox, ledger)?;
     journalled(&sources(binary)?, salt, ledger)?;
 
     let standing = binary.ask(&["export", "readings"])?.good().context("export")?;

@@ -105,6 +105,23 @@ impl Senders {
         }
     }
 
+    /// What was acknowledged so far: sequence to the number of the body.
+    pub fn acknowledged(&self) -> BTreeMap<u64, usize> {
+        self.shared.locked(|ledger| ledger.acknowledged.clone())
+    }
+
+    /// What they know of a moment at which these records were there: of all others that
+    /// were ever begun it may hold some, those that came without an answer.
+    pub fn until(&self, next_sequence: u64) -> Ledger {
+        self.shared.locked(|ledger| {
+            let acknowledged: BTreeMap<u64, usize> =
+                ledger.acknowledged.range(..next_sequence).map(|(sequence, number)| (*sequence, *number)).collect();
+            let known: BTreeSet<usize> = acknowledged.values().copied().collect();
+            let unanswered = (0..ledger.next).filter(|number| !known.contains(number)).collect();
+            Ledger { acknowledged, unanswered, broken: ledger.broken.clone(), ..Ledger::default() }
+        })
+    }
+
     /// The end: what they know.
     pub fn finish(self) -> Ledger {
         self.shared.over.store(true, Ordering::SeqCst);

@@ -8,8 +8,8 @@
 //! `seen.rs` (what did), `house.rs` (the house on a simulated disk), `phases.rs`,
 //! `simulated.rs` (power losses), `stale.rs` (a planted mistake), `server.rs`
 //! (the real binary), `bodies.rs`, `doors.rs` and `ingest.rs` (its senders),
-//! `compared.rs`, `lives.rs` (what the next two share), `killing.rs`, `hardships.rs`
-//! (power, clock, memory, standstill), `flips.rs`.
+//! `compared.rs`, `lives.rs` (what the next three share), `killing.rs`, `hardships.rs`
+//! (power, clock, memory, standstill), `backups.rs`, `flips.rs`.
 
 mod script;
 mod oracle;
@@ -27,4 +27,5 @@ mod compared;
 mod lives;
 pub mod killing;
 pub mod hardships;
+pub mod backups;
 pub mod flips;

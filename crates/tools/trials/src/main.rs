@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use trials::hardships::Hardship;
-use trials::{flips, hardships, killing, server, simulated};
+use trials::{backups, flips, hardships, killing, server, simulated};
 
 /// Trials of the whole house: power losses, kills and flipped bytes.
 #[derive(Parser, Debug)]
@@ -53,6 +53,12 @@ enum Trial {
     Hardship {
         /// power, standstill, clock or memory.
         what: String,
+        /// How often; the default is 100, or 4 with --short.
+        #[arg(long)]
+        times: Option<u64>,
+    },
+    /// Server and command are killed while a backup is taken.
+    Backups {
         /// How often; the default is 100, or 4 with --short.
         #[arg(long)]
         times: Option<u64>,
@@ -102,6 +108,12 @@ fn run(cli: &Cli) -> anyhow::Result<bool> {
             let times = times.unwrap_or(if cli.short { 4 } else { 100 });
             let plan = hardships::Plan { binary: binary()?, seed: cli.seed, hardship, times };
             let report = hardships::run(&plan, &mut |report| progress(report.times, report.failures.len()))?;
+            Ok(told(&report, &report.failures))
+        }
+        Trial::Backups { times } => {
+            let times = times.unwrap_or(if cli.short { 4 } else { 100 });
+            let plan = backups::Plan { binary: binary()?, seed: cli.seed, times };
+            let report = backups::run(&plan, &mut |report| progress(report.times, report.failures.len()))?;
             Ok(told(&report, &report.failures))
         }
         Trial::Flips => {

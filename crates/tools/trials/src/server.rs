@@ -56,6 +56,13 @@ impl Binary {
         command
     }
 
+    /// Begins a command whose output is kept.
+    pub fn begin(&self, arguments: &[&str]) -> anyhow::Result<Child> {
+        let mut command = self.command(arguments);
+        command.env("RUST_LOG", "error").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().with_context(|| format!("{} does not start", self.path.display()))
+    }
+
     /// Runs a command to its end: exit code and what it printed.
     pub fn ask(&self, arguments: &[&str]) -> anyhow::Result<Answer> {
         let output = self.command(arguments).env("RUST_LOG", "error").stdin(Stdio::null()).output();

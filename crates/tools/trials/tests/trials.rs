@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use trials::hardships::{self, Hardship};
 use trials::phases::Machine;
 use trials::simulated::{Plan, Planted, Report};
-use trials::{flips, killing, server, simulated, stale};
+use trials::{backups, flips, killing, server, simulated, stale};
 
 const SEED: u64 = 1;
 
@@ -89,6 +89,16 @@ fn killed_while_it_works_the_server_keeps_what_it_acknowledged() {
     let report = killing::run(&plan, &mut |_| ()).expect("runs");
     println!("{report}");
     assert_eq!(report.failures, Vec::<String>::new());
+}
+
+#[test]
+fn a_backup_killed_while_it_is_taken_is_whole_or_refused_and_never_short() {
+    let plan = backups::Plan { binary: binary(), seed: SEED, times: 3 };
+    let report = backups::run(&plan, &mut |_| ()).expect("runs");
+    println!("{report}");
+    assert_eq!(report.failures, Vec::<String>::new());
+    // From the second on one stands that nobody disturbed, or a later one.
+    assert!(report.whole >= 2 && report.whole + report.refused == 3);
 }
 
 /// The real binary, struck a few times.

@@ -75,7 +75,7 @@ pub fn built(binary: &str) -> anyhow::Result<PathBuf> {
 /// What the machine does to the real binary, by the names the trials know.
 const HARDSHIPS: [&str; 4] = ["power", "standstill", "clock", "memory"];
 
-/// `--minutes N` is processor time under random kills, and so many strikes of each hardship;
+/// `--minutes N` is processor time under random kills, and so many backups and strikes of each hardship;
 /// power losses and flipped bytes are tried once each before, in their short form where it
 /// is a few minutes.
 fn trials(given: &[String]) -> anyhow::Result<Vec<Vec<String>>> {
@@ -96,6 +96,7 @@ fn trials(given: &[String]) -> anyhow::Result<Vec<Vec<String>>> {
         format!("--seed {seed}{short} flips"),
         format!("--seed {seed}{short} killing --cpu-minutes {minutes}"),
     ];
+    lines.push(format!("--seed {seed} backups --times {times:.0}"));
     lines.extend(HARDSHIPS.map(|name| format!("--seed {seed} hardship {name} --times {times:.0}")));
     Ok(lines.iter().map(|line| line.split(' ').map(str::to_owned).collect()).collect())
 }
@@ -122,8 +123,8 @@ mod tests {
             ["--seed 7 --short simulated", "--seed 7 --short flips", "--seed 7 --short killing --cpu-minutes 2"];
         assert_eq!(lines("--minutes 2 --seed 7")[..3], short);
         assert_eq!(
-            lines("--minutes 2 --seed 7")[3..5],
-            ["power", "standstill"].map(|name| { format!("--seed 7 hardship {name} --times 4") })
+            lines("--minutes 2 --seed 7")[3..6],
+            ["backups", "hardship power", "hardship standstill"].map(|name| format!("--seed 7 {name} --times 4"))
         );
         let long = ["--seed 1 simulated", "--seed 1 flips", "--seed 1 killing --cpu-minutes 120"];
         assert_eq!(lines("--minutes 120")[..3], long);
