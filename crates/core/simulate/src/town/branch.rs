@@ -43,8 +43,9 @@ impl Branch {
         self
     }
 
-    pub(crate) fn is_out(&self, second: i64) -> bool {
-        self.outages.within(second)
+    /// Whether there is no electricity in some of `[from_s, to_s)`.
+    pub(crate) fn is_out(&self, from_s: i64, to_s: i64) -> bool {
+        self.outages.meet(from_s, to_s)
     }
 
     pub(crate) fn on(&self, day: i64) -> Day<'_> {

@@ -5,7 +5,7 @@
 //! metered between the instants its clock showed; at the greatest number it goes on
 //! from zero.
 
-use meter::Timestamp;
+use meter::{Flags, Timestamp};
 
 use super::Medium;
 use super::branch::{Branch, Day};
@@ -85,7 +85,20 @@ impl Gauge {
 
     /// Whether there is no electricity.
     pub fn is_out(&self, at: Timestamp) -> bool {
-        self.branch.is_out(seconds(at))
+        self.branch.is_out(seconds(at), seconds(at) + 1)
+    }
+
+    /// What the meter notes of the time in which its clock showed `[from, to)`: that its
+    /// power was off, that its clock was set, that it is new. Whose use it missed and
+    /// where its counter came round it does not know.
+    pub fn noted(&self, from: Timestamp, to: Timestamp) -> Flags {
+        let (from_s, to_s) = (seconds(from), seconds(to));
+        let notes = [
+            (self.branch.is_out(self.true_second(from_s), self.true_second(to_s)), Flags::OUTAGE),
+            (self.drift.is_some_and(|drift| drift.is_set_in(from_s, to_s)), Flags::CLOCK_ADJUSTED),
+            (self.installs[1..].iter().any(|install| (from_s..to_s).contains(&install.from_s)), Flags::EXCHANGE),
+        ];
+        notes.into_iter().filter(|(is_so, _)| *is_so).fold(Flags::default(), |all, (_, flag)| all.with(flag))
     }
 
     /// When other devices took over.

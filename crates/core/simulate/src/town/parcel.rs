@@ -4,7 +4,7 @@
 //! Promise: half-hours of a period sum to what the meter counted in it; a parcel
 //! names one device only, so an exchange ends one and begins another.
 
-use meter::{Commodity, Flow, Kind, Phase, Span, Timestamp};
+use meter::{Commodity, Flags, Flow, Kind, Phase, Span, Timestamp};
 use parse::protobuf::{Container, Measurement, Stream, Value, Writer};
 
 use super::gauge::Gauge;
@@ -76,6 +76,8 @@ pub struct Measured {
     pub start: Timestamp,
     /// In the last digit of the stream's scale.
     pub digits: i64,
+    /// What the meter noted beside it.
+    pub flags: Flags,
 }
 
 /// What one device sends at once.
@@ -108,6 +110,7 @@ impl Parcel {
             stream: measured.stream,
             at: Span(measured.start.0 - first.0),
             value: Some(Value::Digits(measured.digits)),
+            flags: measured.flags,
             ..Measurement::default()
         };
         let measurements: Vec<_> = self.values.iter().map(measurement).collect();
@@ -155,14 +158,16 @@ impl Home {
         let mut before = reader.total(from);
         for slot in 0..slots {
             let start = Timestamp(from.0 + slot * HALF_HOUR.0);
-            let total = reader.total(start.plus(HALF_HOUR));
-            values.push(Measured { stream, start, digits: total - before });
+            let end = start.plus(HALF_HOUR);
+            let total = reader.total(end);
+            values.push(Measured { stream, start, digits: total - before, flags: gauge.noted(start, end) });
             before = total;
         }
         let stream = medium.counter();
         let mut midnight = Timestamp((from.0.div_euclid(DAY.0) + 1) * DAY.0);
         while midnight <= to {
-            values.push(Measured { stream, start: midnight, digits: reader.read(midnight).digits });
+            let digits = reader.read(midnight).digits;
+            values.push(Measured { stream, start: midnight, digits, flags: Flags::default() });
             midnight = midnight.plus(DAY);
         }
         let device = device(medium, self.number(), reader.read(from).device);
@@ -174,7 +179,8 @@ impl Home {
     fn exchange(&self, parcels: &mut Vec<Parcel>, medium: Medium, gauge: &Gauge, at: Timestamp) {
         let Some(last) = parcels.last_mut() else { return };
         let mut reader = gauge.reader();
-        let read = |start, digits| Measured { stream: medium.counter(), start, digits };
+        let flags = Flags::EXCHANGE;
+        let read = |start, digits| Measured { stream: medium.counter(), start, digits, flags };
         let opening = reader.read(at);
         let is_old = |measured: &Measured| {
             let span = STREAMS[measured.stream as usize].span;
@@ -182,8 +188,9 @@ impl Home {
         };
         let (mut old, mut new): (Vec<_>, Vec<_>) = last.values.iter().partition(|measured| is_old(measured));
         old.push(read(Timestamp(at.0 - CLOSING.0), reader.closing(at).digits));
-        if !new.iter().any(|measured| measured.stream == medium.counter() && measured.start == at) {
-            new.push(read(at, opening.digits));
+        match new.iter_mut().find(|measured| measured.stream == medium.counter() && measured.start == at) {
+            Some(midnight) => midnight.flags = flags,
+            None => new.push(read(at, opening.digits)),
         }
         last.values = old;
         let device = device(medium, self.number(), opening.device);
@@ -197,10 +204,12 @@ impl Home {
         for (medium, gauge) in Medium::ALL.into_iter().filter_map(|medium| Some((medium, self.gauge(medium)?))) {
             let mut reader = gauge.reader();
             let read = reader.read(at);
-            let mut values = vec![Measured { stream: medium.counter(), start: at, digits: read.digits }];
+            let flags = if gauge.is_out(at) { Flags::OUTAGE } else { Flags::default() };
+            let shown = |stream, digits| Measured { stream, start: at, digits, flags };
+            let mut values = vec![shown(medium.counter(), read.digits)];
             if medium == Medium::Electricity {
-                values.push(Measured { stream: VOLTAGE, start: at, digits: self.voltage_decivolts(at) });
-                values.push(Measured { stream: POWER, start: at, digits: reader.rate(at) });
+                values.push(shown(VOLTAGE, self.voltage_decivolts(at)));
+                values.push(shown(POWER, reader.rate(at)));
             }
             let device = device(medium, self.number(), read.device);
             match parcels.iter_mut().find(|parcel| parcel.device == device) {
@@ -224,6 +233,7 @@ impl Transformer {
                 stream: medium.half_hours(),
                 start: *start,
                 digits: if sent { slot.delivered } else { slot.received },
+                flags: if slot.dark_s > 0 { Flags::OUTAGE } else { Flags::default() },
             }));
         }
         Parcel { point: self.point(), device: format!("MS{:07}", self.number()), made_at: to, values }

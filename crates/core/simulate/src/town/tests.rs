@@ -2,7 +2,7 @@
 
 mod files;
 
-use meter::{Span, Timestamp};
+use meter::{Flags, Span, Timestamp};
 use proptest::prelude::*;
 
 use super::pace::DAY_S;
@@ -245,6 +245,64 @@ fn an_exchange_loses_nothing_between_the_last_read_of_one_device_and_the_first_o
         }
     }
     assert!(exchanges > 0);
+}
+
+/// What the half-hours of a medium note, each with its bounds.
+fn noted(home: &Home, medium: Medium, from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp, Flags)> {
+    let parcels = home.half_hours(medium, from, to);
+    let all = parcels.iter().flat_map(|parcel| &parcel.values);
+    let half_hours = all.filter(|measured| measured.stream == medium.half_hours());
+    half_hours.map(|measured| (measured.start, measured.start.plus(HALF_HOUR), measured.flags)).collect()
+}
+
+#[test]
+fn meters_note_outages_and_exchanges_when_they_were_and_at_no_other_time() {
+    let town = Town::new(4, 100);
+    let (from, to) = (days(0), days(400));
+    let befallen = town.befell(from, to);
+    let (mut out, mut exchanged) = (0, 0);
+    for home in (0..town.homes()).map(|home| town.home(home)) {
+        let of_home = |befell: &&Befallen| match befell.mishap {
+            Mishap::Outage => town.below(befell.number).contains(&home.number()),
+            _ => befell.number == home.number(),
+        };
+        let befell: Vec<&Befallen> = befallen.iter().filter(of_home).collect();
+        if befell.iter().any(|befell| befell.mishap == Mishap::Drift) {
+            continue;
+        }
+        for medium in Medium::ALL {
+            let is_electric = matches!(medium, Medium::Electricity | Medium::FeedIn);
+            for (start, end, flags) in noted(&home, medium, from, to) {
+                let dark = |befell: &&Befallen| {
+                    befell.mishap == Mishap::Outage && is_electric && befell.from < end && befell.to > start
+                };
+                let new = |befell: &&Befallen| {
+                    befell.mishap == Mishap::Exchange && befell.medium == medium && (start..end).contains(&befell.from)
+                };
+                let (dark, new) = (befell.iter().any(|b| dark(b)), befell.iter().any(|b| new(b)));
+                let expected = (dark, new, false);
+                let found = (
+                    flags.has(Flags::OUTAGE),
+                    flags.has(Flags::EXCHANGE),
+                    flags.without(Flags::OUTAGE.with(Flags::EXCHANGE)) != Flags::default(),
+                );
+                assert_eq!(found, expected, "{medium:?} of {} at {start}", home.number());
+                (out, exchanged) = (out + usize::from(dark), exchanged + usize::from(new));
+            }
+        }
+    }
+    assert!(out > 20 && exchanged > 2, "{out} {exchanged}");
+}
+
+#[test]
+fn a_clock_that_is_set_is_noted_on_one_day_in_twenty_eight() {
+    let town = Town::new(8, 800);
+    let drifts = |home: &Home| home.befell(days(0), days(1)).iter().any(|befell| befell.mishap == Mishap::Drift);
+    let home = (0..800).map(|home| town.home(home)).find(drifts).expect("one in fifty");
+    let set = |flags: &Flags| flags.has(Flags::CLOCK_ADJUSTED);
+    let half_hours = noted(&home, Medium::Electricity, days(0), days(280));
+    assert_eq!(half_hours.iter().filter(|(_, _, flags)| set(flags)).count(), 10 * 48);
+    assert!(!noted(&home, Medium::Water, days(0), days(280)).iter().any(|(_, _, flags)| set(flags)));
 }
 
 proptest! {

@@ -17,6 +17,8 @@ pub struct Slot {
     pub received: i64,
     /// Turned to warmth in the transformer and the lines.
     pub losses: i64,
+    /// Seconds of it without power.
+    pub dark_s: i64,
 }
 
 /// With the homes below it.
@@ -76,13 +78,13 @@ impl Transformer {
         let dark_s: i64 = self.outages.iter().map(|out| (to_s.min(out.to_s) - from_s.max(out.from_s)).max(0)).sum();
         let lit_s = to_s - from_s - dark_s;
         if lit_s == 0 {
-            return Slot::default();
+            return Slot { dark_s, ..Slot::default() };
         }
         let rated = RATED_WATTS_A_HOME * self.homes.len() as i64;
         let watts = net * 3_600 / lit_s;
         let lost_watts = rated * IDLE_LOSS_THOUSANDTHS / 1_000 + watts * watts / rated * LOAD_LOSS_THOUSANDTHS / 1_000;
         let losses = lost_watts * lit_s / 3_600;
-        Slot { delivered: (net + losses).max(0), received: (-net - losses).max(0), losses }
+        Slot { delivered: (net + losses).max(0), received: (-net - losses).max(0), losses, dark_s }
     }
 }
 

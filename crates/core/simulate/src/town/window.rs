@@ -165,9 +165,9 @@ impl Cuts {
         value - cut.lost_before - lost
     }
 
-    /// Whether it is within one.
-    pub(crate) fn within(&self, second: i64) -> bool {
-        self.0.iter().any(|cut| (cut.window.from_s..cut.window.to_s).contains(&second))
+    /// Whether some of `[from_s, to_s)` is within one.
+    pub(crate) fn meet(&self, from_s: i64, to_s: i64) -> bool {
+        self.0.iter().any(|cut| cut.window.from_s < to_s && cut.window.to_s > from_s)
     }
 }
 
@@ -202,6 +202,13 @@ impl Drift {
             furthest * (SET_DAYS * DAY_S - of_turn) / DAY_S
         };
         label_s - off
+    }
+
+    /// Whether the clock is being set in some of `[from_s, to_s)`, as it shows them.
+    pub(crate) fn is_set_in(self, from_s: i64, to_s: i64) -> bool {
+        // It is set on the last day of each turn.
+        self.a_day_s != 0
+            && (from_s.div_euclid(DAY_S)..=(to_s - 1).div_euclid(DAY_S)).any(|day| (day + 1) % SET_DAYS == 0)
     }
 }
 

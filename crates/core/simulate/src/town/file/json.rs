@@ -28,9 +28,11 @@ fn container(out: &mut String, parcel: &Parcel) {
     out.push_str(r#"],"measurements":["#);
     for (place, measured) in parcel.values.iter().enumerate() {
         let comma = if place == 0 { "" } else { "," };
-        let Measured { stream, start, digits } = measured;
+        let Measured { stream, start, digits, flags } = measured;
         let stream = used.binary_search(stream).expect("was collected above");
-        write!(out, r#"{comma}{{"stream":{stream},"at":"{start}","digits":{digits}}}"#).expect("a string takes it");
+        let flags = if flags.0 == 0 { String::new() } else { format!(r#","flags":{}"#, flags.0) };
+        write!(out, r#"{comma}{{"stream":{stream},"at":"{start}","digits":{digits}{flags}}}"#)
+            .expect("a string takes it");
     }
     out.push_str("]}]}\n");
 }

@@ -9,7 +9,7 @@ use crate::town::parcel::{Measured, Parcel, STREAMS};
 pub(super) fn file(parcels: &[Parcel]) -> Vec<u8> {
     let mut out = String::new();
     for parcel in parcels {
-        for Measured { stream, start, digits } in &parcel.values {
+        for Measured { stream, start, digits, .. } in &parcel.values {
             let stream = &STREAMS[*stream as usize];
             let kind = stream.kind.expect("ours say it").word();
             let value = Decimal::new(*digits, stream.scale as u8);

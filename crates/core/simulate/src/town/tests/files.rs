@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use meter::{Decimal, Event, Reading, Refusal, Sink};
+use meter::{Decimal, Event, Flags, Reading, Refusal, Sink};
 use parse::{Format, Limits};
 
 use super::*;
@@ -84,6 +84,49 @@ fn every_format_is_read_back_as_the_truth_where_a_device_is_exchanged_too() {
             let metered = home.gauge(medium).map_or(0, |gauge| gauge.metered(from, to));
             assert_eq!(shelf.sum(home.number(), medium, format), metered, "{format:?} {medium:?}");
         }
+    }
+}
+
+/// Half-hours of electricity that came with each flag.
+#[derive(Debug, Default, PartialEq)]
+struct Noted(BTreeMap<u16, usize>);
+
+impl Sink for Noted {
+    fn reading(&mut self, reading: Reading<'_>) {
+        if reading.span == HALF_HOUR {
+            *self.0.entry(reading.flags.0).or_default() += 1;
+        }
+    }
+
+    fn event(&mut self, event: Event<'_>) {
+        panic!("{event:?}");
+    }
+
+    fn refused(&mut self, refusal: Refusal<'_>) {
+        panic!("{}: {}", refusal.code, refusal.reason);
+    }
+}
+
+#[test]
+fn what_a_meter_notes_comes_through_the_formats_that_have_a_place_for_it() {
+    let town = Town::new(4, 100);
+    let outages = town.befell(days(10), days(350)).into_iter().filter(|befallen| befallen.mishap == Mishap::Outage);
+    let outage = outages.last().expect("of two transformers");
+    let first = (outage.from.0 - NEW_YEAR.0) / DAY;
+    let home = town.home(town.below(outage.number).start);
+    for format in [FileFormat::Json, FileFormat::Protobuf] {
+        let (from, to) = period(format, first, 2);
+        let parcels = home.half_hours(Medium::Electricity, from, to);
+        let (mut said, mut came) = (Noted::default(), Noted::default());
+        let half_hours = parcels.iter().flat_map(|parcel| &parcel.values);
+        for measured in half_hours.filter(|measured| measured.stream == Medium::Electricity.half_hours()) {
+            *said.0.entry(measured.flags.0).or_default() += 1;
+        }
+        let parser = Format::named(format.import_name()).expect("a format of ours");
+        let file = format.file(&parcels, to);
+        parse::read(parser, file.as_slice(), Limits::received_at(to), &mut came).expect("readable");
+        assert_eq!(came, said, "{format:?}");
+        assert!(came.0.contains_key(&Flags::OUTAGE.0), "{came:?}");
     }
 }
 
