@@ -56,7 +56,7 @@ pub use outside::{outside_view_over, outside_view_sql};
 pub use part::Part;
 pub use position::Position;
 pub use retain::{Retain, Retention};
-pub use retire::{LookedThrough, RetireJob, RetireReport, RetireWork, RetiredSources};
+pub use retire::{HasBody, LookedThrough, RetireJob, RetireReport, RetireWork, RetiredSources};
 pub use rows::{batch_to_rows, rows_to_batch};
 pub use scan::{ScanRequest, ScanStats, ScanTable};
 pub use schema::{FORMAT_VERSION, Table, column};

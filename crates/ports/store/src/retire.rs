@@ -253,7 +253,7 @@ fn as_version(count: u64) -> i64 {
 impl RetireJob {
     /// Writes what stays of the file. `has_body` says whether the archive has a body, by
     /// its sha-256: sources of those stay. Blocking.
-    pub fn run(self, has_body: &dyn Fn(&[u8; 32]) -> bool) -> Result<RetireWork> {
+    pub fn run(self, has_body: HasBody<'_>) -> Result<RetireWork> {
         let over = self.over(has_body)?;
         let RetireJob { library, table, file, asked, name, at_work, give_up, .. } = self;
         let (mut gone, mut sources): (BTreeMap<TenantId, u64>, BTreeMap<_, RetiredSources>) = Default::default();
@@ -295,7 +295,7 @@ impl RetireJob {
         Ok(RetireWork { table, file, asked, kept, gone, sources, _at_work: at_work })
     }
 
-    fn over<'a>(&self, has_body: &'a dyn Fn(&[u8; 32]) -> bool) -> Result<Over<'a>> {
+    fn over<'a>(&self, has_body: HasBody<'a>) -> Result<Over<'a>> {
         let RetireJob { table, file, retain, now, snapshot, known, below, .. } = self;
         if table.partitioned() {
             return Ok(Over::Months { retain: retain.clone(), now: *now, month: file.month });
@@ -305,10 +305,13 @@ impl RetireJob {
     }
 }
 
+/// Says of a hash whether the archive has its body.
+pub type HasBody<'a> = &'a dyn Fn(&[u8; 32]) -> bool;
+
 /// Which rows of a file go.
 enum Over<'a> {
     Months { retain: Retain, now: Timestamp, month: i32 },
-    Records { first: Arc<FirstRecords>, has_body: Option<&'a dyn Fn(&[u8; 32]) -> bool> },
+    Records { first: Arc<FirstRecords>, has_body: Option<HasBody<'a>> },
 }
 
 impl Over<'_> {

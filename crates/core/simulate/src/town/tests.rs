@@ -279,7 +279,7 @@ fn meters_note_outages_and_exchanges_when_they_were_and_at_no_other_time() {
                 let new = |befell: &&Befallen| {
                     befell.mishap == Mishap::Exchange && befell.medium == medium && (start..end).contains(&befell.from)
                 };
-                let (dark, new) = (befell.iter().any(|b| dark(b)), befell.iter().any(|b| new(b)));
+                let (dark, new) = (befell.iter().any(dark), befell.iter().any(new));
                 let expected = (dark, new, false);
                 let found = (
                     flags.has(Flags::OUTAGE),

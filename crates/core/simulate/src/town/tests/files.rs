@@ -110,8 +110,8 @@ impl Sink for Noted {
 #[test]
 fn what_a_meter_notes_comes_through_the_formats_that_have_a_place_for_it() {
     let town = Town::new(4, 100);
-    let outages = town.befell(days(10), days(350)).into_iter().filter(|befallen| befallen.mishap == Mishap::Outage);
-    let outage = outages.last().expect("of two transformers");
+    let mut outages = town.befell(days(10), days(350)).into_iter().filter(|befallen| befallen.mishap == Mishap::Outage);
+    let outage = outages.next_back().expect("of two transformers");
     let first = (outage.from.0 - NEW_YEAR.0) / DAY;
     let home = town.home(town.below(outage.number).start);
     for format in [FileFormat::Json, FileFormat::Protobuf] {
