@@ -270,11 +270,16 @@ impl Maintenance {
     /// Whether bodies that are over should be looked for now; not again for a while then.
     fn is_time_for_bodies(&mut self) -> bool {
         let now = self.clock.monotonic();
-        let due = self.settings.retain.archive != Default::default() && now >= self.bodies_due;
-        if due {
-            self.bodies_due = now + BODIES_EVERY;
+        if now < self.bodies_due {
+            return false;
         }
-        due
+        self.bodies_due = now + BODIES_EVERY;
+        let goes = self.settings.retain.archive != Default::default();
+        if !goes {
+            // Else what was put would be remembered for a removal that never comes.
+            drop(self.archive.removing());
+        }
+        goes
     }
 
     /// Whether corrections should be folded now.

@@ -36,6 +36,13 @@ impl Held {
     fn now(&self) -> MutexGuard<'_, Now> {
         self.now.lock().expect("no holder panics")
     }
+
+    /// Objects that it knows of.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        let now = self.now();
+        now.held.len() + now.lately.len() + now.before.len()
+    }
 }
 
 /// Of one object, by one who put it.

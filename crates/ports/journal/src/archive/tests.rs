@@ -174,6 +174,19 @@ fn what_a_sender_still_holds_or_put_lately_is_not_removed() {
 }
 
 #[test]
+fn what_was_put_is_forgotten_after_two_looks() {
+    let archive = open(&SimDisk::new(1));
+    for body in 0_u8..100 {
+        drop(archive.put(&[body; 9][..]).expect("puts"));
+    }
+    assert_eq!(archive.held.remembered(), 100);
+    drop(archive.removing());
+    assert_eq!(archive.held.remembered(), 100, "records may be on their way");
+    drop(archive.removing());
+    assert_eq!(archive.held.remembered(), 0);
+}
+
+#[test]
 fn a_power_cut_while_objects_are_removed_leaves_each_whole_or_gone() {
     let begun = SimDisk::new(1);
     let names: Vec<_> = (0_u8..6).map(|body| open(&begun).put(&[body; 40][..]).expect("puts").sha256).collect();
