@@ -8,8 +8,8 @@
 //! time, so that it costs the same however many sources they come from. A row that
 //! is a run of its own, as live ones are, takes all it needs along.
 
-use crate::RowKey;
 use crate::runs::Runs;
+use crate::{ChannelId, RowKey};
 
 /// Rows ordered at a time where the sources allow it: 192 KiB of [`Place`], and as much
 /// again beside them, stay near the processor.
@@ -111,10 +111,9 @@ impl<'a> InKeyOrder<'a> {
 
     /// All runs of some channels; of runs of one channel those of the first source first.
     fn push_all(&mut self, places: &mut [Place]) {
-        let tenant = |place: &Place| self.rows.like_at(place.like).tenant.0;
-        let channel = |place: &Place| (tenant(place), place.channel);
+        let channel = |place: &Place| (self.tenant(place), place.channel);
         if !places.is_sorted_by(|a, b| (channel(a), a.start) < (channel(b), b.start)) {
-            by_channel(places, tenant);
+            by_channel(places, |place| self.tenant(place));
         }
         let mut of_one = places;
         while let Some(first) = of_one.first() {
@@ -152,7 +151,7 @@ impl<'a> InKeyOrder<'a> {
     /// with the last if that may be. Whether what follows may go on.
     fn push_apart(&mut self, places: &[Place], may_go_on: bool) -> bool {
         if let [only] = places {
-            self.rows.begin_unless(may_go_on, crate::ChannelId(only.channel), only.like, only.start);
+            self.rows.begin_unless(may_go_on, ChannelId(only.channel), only.like, only.start);
             if only.len == 1 {
                 self.rows.push_row(only.start, only.value, only.delivery);
             } else {

@@ -10,7 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, BinaryArray, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 use meter::{Sequence, Span, TenantId, Timestamp};
 
@@ -175,7 +175,12 @@ fn sources_of(batch: &RecordBatch) -> impl Iterator<Item = Source> + '_ {
     (0..batch.num_rows()).map(move |row| Source {
         sequence: Sequence(sequence.value(row).cast_unsigned()),
         tenant: TenantId(tenant.value(row)),
-        sha256: sha256.is_valid(row).then(|| sha256.value(row).try_into().ok()).flatten(),
+        sha256: sha256_at(sha256, row),
         received_at: Timestamp(received_at.value(row)),
     })
+}
+
+/// The hash in a source's row, where it has one.
+pub(crate) fn sha256_at(column: &BinaryArray, row: usize) -> Option<[u8; 32]> {
+    column.is_valid(row).then(|| column.value(row).try_into().ok()).flatten()
 }

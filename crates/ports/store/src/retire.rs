@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Int32Type, Int64Type};
 use meter::{Sequence, TenantId, Timestamp};
@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lookup::Library;
 use crate::read::FileBatches;
-use crate::retain::{FirstRecords, KnownFirst, Retain, Retention, mark};
+use crate::retain::{FirstRecords, KnownFirst, Retain, Retention, mark, sha256_at};
 use crate::schema::{Table, source_column};
 use crate::snapshot::Snapshot;
 use crate::write::FileWriter;
@@ -322,16 +322,11 @@ impl Over<'_> {
             Over::Records { first, has_body } => {
                 let sequence = batch.column(source_column::SEQ).as_primitive::<Int64Type>().value(row);
                 let is_over = first.get(&tenant).is_some_and(|first| sequence.cast_unsigned() < *first);
-                is_over && !has_body.is_some_and(|has_body| body_of(batch, row).is_some_and(|sha256| has_body(&sha256)))
+                let body = || sha256_at(batch.column(source_column::SHA256).as_binary::<i32>(), row);
+                is_over && !has_body.is_some_and(|has_body| body().is_some_and(|sha256| has_body(&sha256)))
             }
         }
     }
-}
-
-/// The hash in a source's row, where it has one.
-fn body_of(batch: &RecordBatch, row: usize) -> Option<[u8; 32]> {
-    let sha256 = batch.column(source_column::SHA256).as_binary::<i32>();
-    sha256.is_valid(row).then(|| sha256.value(row).try_into().ok()).flatten()
 }
 
 impl RetiredSources {
