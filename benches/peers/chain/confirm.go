@@ -12,14 +12,8 @@ import (
 
 // One message after the other: none is sent before the last is confirmed.
 func confirm(broker *amqp.Connection) error {
-	channel, err := broker.Channel()
+	channel, err := confirming(broker)
 	if err != nil {
-		return err
-	}
-	if err := declared(channel); err != nil {
-		return err
-	}
-	if err := channel.Confirm(false); err != nil {
 		return err
 	}
 	lines := bufio.NewScanner(os.Stdin)

@@ -49,6 +49,18 @@ func run(words []string) error {
 	panic("the words were counted")
 }
 
+// A channel to the durable queue on which the broker confirms each message.
+func confirming(broker *amqp.Connection) (*amqp.Channel, error) {
+	channel, err := broker.Channel()
+	if err != nil {
+		return nil, err
+	}
+	if err := declared(channel); err != nil {
+		return nil, err
+	}
+	return channel, channel.Confirm(false)
+}
+
 // A durable queue: with persistent messages, what is confirmed is on disk.
 func declared(channel *amqp.Channel) error {
 	_, err := channel.QueueDeclare(queue, true, false, false, false, nil)

@@ -49,14 +49,8 @@ func publish(broker *amqp.Connection, folder string, messages int) error {
 }
 
 func publishFiles(broker *amqp.Connection, paths <-chan string, messages int) error {
-	channel, err := broker.Channel()
+	channel, err := confirming(broker)
 	if err != nil {
-		return err
-	}
-	if err := declared(channel); err != nil {
-		return err
-	}
-	if err := channel.Confirm(false); err != nil {
 		return err
 	}
 	var sent []*amqp.DeferredConfirmation
