@@ -32,6 +32,7 @@ use crate::metrics::Metrics;
 use crate::names::NameCache;
 use crate::provider::{Provider, View};
 use crate::running::{Asker, Place, Register, Running, stoppable};
+use crate::runs::LookUpRuns;
 use crate::spill;
 use crate::sum;
 use crate::tables::TABLES;
@@ -271,7 +272,11 @@ fn base_state(limits: &Limits) -> SessionState {
     options.sql_parser.dialect = datafusion::common::config::Dialect::PostgreSQL;
     // Each step may double what the one before it made.
     options.execution.enable_recursive_ctes = false;
-    let mut state = SessionStateBuilder::new().with_config(config).with_default_features().build();
+    let mut state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(LookUpRuns))
+        .build();
     for function in sum::checked() {
         register(&mut state, function);
     }

@@ -8,7 +8,7 @@
 //! how they end), `answer.rs` (rows on their way);
 //! then the tables: `tables.rs`, `provider.rs`, `filters.rs` (what the lake
 //! narrows), `parts.rs` (reading), `names.rs`, `quantity.rs`, `fill.rs`; then
-//! `total.rs`, `sum.rs`; `calendar.rs` and `functions.rs` (SQL that knows local
+//! `total.rs`, `sum.rs`, `runs.rs` (groups side by side); `calendar.rs` and `functions.rs` (SQL that knows local
 //! time); then what becomes of an answer: `results.rs`, `pages.rs`,
 //! `export.rs`; and `metrics.rs`.
 
@@ -28,6 +28,7 @@ mod quantity;
 mod fill;
 mod total;
 mod sum;
+mod runs;
 mod calendar;
 mod functions;
 mod results;
