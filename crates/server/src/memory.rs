@@ -12,4 +12,4 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 #[expect(unsafe_code, reason = "the name by which the allocator finds its settings")]
 // SAFETY: nothing else has this name, and the allocator reads a text that ends in 0.
 #[unsafe(export_name = "_rjem_malloc_conf")]
-pub static SETTINGS: &[u8; 64] = b"background_thread:true,oversize_threshold:0,dirty_decay_ms:2000\0";
+pub static SETTINGS: &[u8; 65] = b"background_thread:true,oversize_threshold:0,dirty_decay_ms:10000\0";
