@@ -95,12 +95,18 @@ pub struct Months {
 
 impl Months {
     /// As [`Timestamp::month`].
+    #[inline]
     pub fn of(&mut self, at: Timestamp) -> i32 {
         let day = at.0.div_euclid(86_400 * SECOND);
         if day != self.day || self.month == 0 {
-            *self = Months { day, month: at.month() };
+            self.another(day, at);
         }
         self.month
+    }
+
+    #[cold]
+    fn another(&mut self, day: i64, at: Timestamp) {
+        *self = Months { day, month: at.month() };
     }
 }
 

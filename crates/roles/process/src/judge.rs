@@ -23,6 +23,20 @@ pub struct Counts {
     pub corrected: i64,
 }
 
+impl Counts {
+    /// One of those that counted as new was stored already.
+    fn was_there(&mut self) {
+        self.accepted -= 1;
+        self.duplicate += 1;
+    }
+
+    /// One of those that counted as new is a further version.
+    fn corrects(&mut self) {
+        self.accepted -= 1;
+        self.corrected += 1;
+    }
+}
+
 /// The rows of some chunks, sorted into where they go.
 #[derive(Debug, Default)]
 pub struct Judged {
@@ -68,12 +82,14 @@ pub fn judge(
     stored: &impl Stored,
     words: &SharedWords,
 ) -> Result<Judged, Error> {
+    // Every row counts as new until it is looked at by itself.
+    let count =
+        |chunk: &Chunk| Counts { accepted: chunk.rows.len() as i64, duplicate: chunk.repeated, ..Counts::default() };
+    let counts: Vec<Counts> = chunks.iter().map(count).collect();
     let rows: Vec<Runs> = chunks.iter_mut().map(|chunk| std::mem::take(&mut chunk.rows)).collect();
     let mut sorted = Sorted::of(&rows);
     drop(rows);
     let known = Known::read(&sorted.doubtful(coverage), stored, words)?;
-    let counts: Vec<Counts> =
-        chunks.iter().map(|chunk| Counts { duplicate: chunk.repeated, ..Counts::default() }).collect();
     let (mut judged, suspects) = placed(sorted, counts, wanted, coverage, &known, &read(words));
     overlaps::flag(&mut judged, &suspects, coverage, stored, words)?;
     Ok(judged)
@@ -103,12 +119,14 @@ impl Sorted {
         run.delivered().iter().map(|delivery| self.chunk_of[*delivery as usize] as usize)
     }
 
-    /// The runs of one key together, by place; a run of several rows shares no key with another.
-    fn group_at(&self, from: usize) -> Option<Range<usize>> {
-        let count = self.rows.run_count();
-        let key = (from < count).then(|| self.rows.run_at(from).first_key())?;
-        let more = (from + 1..count).take_while(|place| self.rows.run_at(*place).first_key() == key).count();
-        Some(from..from + 1 + more)
+    fn run(&self, place: usize) -> Option<Run<'_>> {
+        (place < self.rows.run_count()).then(|| self.rows.run_at(place))
+    }
+
+    /// Where the runs of the key at a place end; a run of several rows shares no key with another.
+    fn end_of_key(&self, from: usize, key: RowKey) -> usize {
+        let same = |place: &usize| self.run(*place).is_some_and(|run| run.first_key() == key);
+        from + 1 + (from + 1..).take_while(same).count()
     }
 
     /// The keys, each once, that may be stored already.
@@ -136,22 +154,22 @@ fn placed(
     let judged = Judged { counts, latest: Vec::with_capacity(rows.rows.run_count()), ..Judged::default() };
     let (suspects, versions) = Default::default();
     let mut placing = Placing { judged, all_new: true, suspects, versions, wanted, known, words };
-    let mut at = 0;
-    while let Some(group) = rows.group_at(at) {
-        let run = rows.rows.run_at(at);
-        let alone = group.len() == 1;
+    let (mut at, mut next) = (0, rows.run(0));
+    while let Some(run) = next {
+        next = rows.run(at + 1);
+        let alone = next.is_none_or(|next| next.first_key() != run.first_key());
         let stands = if alone {
-            placing.run(&rows, at, coverage)
+            at += 1;
+            placing.run(&rows, at - 1, coverage)
         } else {
             placing.not_all_new(&rows, at);
+            let group = at..rows.end_of_key(at, run.first_key());
+            (at, next) = (group.end, rows.run(group.end));
             let of = |place| rows.rows.run_at(place);
             let row = |place| of(place).rows().zip(rows.chunks(&of(place)));
-            placing.key(&group.clone().flat_map(row).collect::<Vec<_>>(), coverage)
+            placing.key(&group.flat_map(row).collect::<Vec<_>>(), coverage)
         };
-        let channel = run.channel();
-        at = group.end;
-        let last_of_channel = at == rows.rows.run_count() || rows.rows.run_at(at).channel() != channel;
-        if last_of_channel {
+        if next.is_none_or(|next| next.channel() != run.channel()) {
             placing.judged.latest.extend(stands);
         }
     }
@@ -198,7 +216,7 @@ impl Placing<'_> {
     /// that stands.
     fn run(&mut self, rows: &Sorted, at: usize, coverage: &mut Coverage) -> Option<Row> {
         let run = rows.rows.run_at(at);
-        let wanted = rows.chunks(&run).all(|chunk| chunk >= self.wanted.readings);
+        let wanted = self.wanted.readings == 0 || rows.chunks(&run).all(|chunk| chunk >= self.wanted.readings);
         let doubted = if wanted { rows.doubted[at] } else { run.len() };
         let mut stands = None;
         if doubted > 0 {
@@ -208,20 +226,19 @@ impl Placing<'_> {
         }
         if doubted < run.len() {
             let new = run.part(doubted, run.len() - doubted);
-            stands = Some(self.new_run(&new, rows.chunks(&new), coverage));
+            stands = Some(self.new_run(&new, coverage));
         }
         stands
     }
 
     /// Takes in a wanted run of which nothing is stored; its last row stands.
-    fn new_run(&mut self, run: &Run<'_>, chunks: impl Iterator<Item = usize>, coverage: &mut Coverage) -> Row {
+    fn new_run(&mut self, run: &Run<'_>, coverage: &mut Coverage) -> Row {
         if coverage.insert_run(run) {
             self.suspects.extend(run.rows().map(|row| row.key));
         }
         if !self.all_new {
             self.judged.new.push_run(run);
         }
-        chunks.for_each(|chunk| self.judged.counts[chunk].accepted += 1);
         run.row(run.len() - 1)
     }
 
@@ -255,12 +272,11 @@ impl Placing<'_> {
             if chunk >= self.wanted.readings {
                 self.judged.new.push(&row);
             }
-            self.judged.counts[chunk].accepted += 1;
             return;
         };
         let equal = versions.iter().filter(|version| row.same_version(version, self.words));
         if let Some(issued_at) = equal.map(|version| version.issued_at).max() {
-            self.judged.counts[chunk].duplicate += 1;
+            self.judged.counts[chunk].was_there();
             // A newer file says it again: that decides between equal message times.
             if row.issued_at > issued_at {
                 row.flags = row.flags.with(Flags::REISSUED);
@@ -270,11 +286,11 @@ impl Placing<'_> {
         }
         // Without a message time of its own, what says nothing new is no version.
         if row.flags.has(Flags::ARRIVAL_TIME) && row.same_content(&standing, self.words) {
-            self.judged.counts[chunk].duplicate += 1;
+            self.judged.counts[chunk].was_there();
             return;
         }
         self.version(row, chunk, versions);
-        self.judged.counts[chunk].corrected += 1;
+        self.judged.counts[chunk].corrects();
     }
 
     fn version(&mut self, row: Row, chunk: usize, versions: &mut Vec<Row>) {
