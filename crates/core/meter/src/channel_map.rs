@@ -48,7 +48,7 @@ impl<const N: usize> ChannelMap<N> {
     }
 
     /// The channel's numbers.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, channel: ChannelId) -> Option<[i64; N]> {
         let place = self.leaf_of(channel)?;
         let at = self.find(place, self.distance(place, channel)?).ok()?;

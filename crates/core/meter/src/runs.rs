@@ -296,6 +296,14 @@ impl Runs {
         }
     }
 
+    /// The least and the greatest start of a row.
+    pub fn bounds(&self) -> Option<(i64, i64)> {
+        let first = |place: usize| self.starts[self.heads[place].from as usize];
+        let end = |place: usize| self.heads.get(place + 1).map_or(self.starts.len(), |next| next.from as usize);
+        let ends = (0..self.heads.len()).map(|place| (first(place), self.starts[end(place) - 1]));
+        ends.reduce(|(least, most), (first, last)| (least.min(first), most.max(last)))
+    }
+
     /// The runs of a channel, where the rows lie in key order.
     pub fn of_channel(&self, tenant: TenantId, channel: ChannelId) -> impl Iterator<Item = Run<'_>> {
         let whose = |head: &Head| (self.likes[head.like as usize].tenant, head.channel);

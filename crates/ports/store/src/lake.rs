@@ -360,9 +360,11 @@ fn months_of(waiting: &[Waiting]) -> Result<usize> {
         }
     };
     for rows in waiting {
-        match rows.runs() {
-            Some(runs) => runs.runs().for_each(|run| take(run.starts())),
-            None => Keys::of(&rows.columns())?.start.chunks(1).for_each(&mut take),
+        let of_one_month = |bounds: &(i64, i64)| Timestamp(bounds.0).month() == Timestamp(bounds.1).month();
+        match (rows.bounds().filter(of_one_month), rows.runs()) {
+            (Some((start, _)), _) => take(&[start]),
+            (_, Some(runs)) => runs.runs().for_each(|run| take(run.starts())),
+            (_, None) => Keys::of(&rows.columns())?.start.chunks(1).for_each(&mut take),
         }
     }
     Ok(months.len())

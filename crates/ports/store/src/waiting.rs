@@ -29,7 +29,7 @@ enum Kind {
 #[derive(Debug)]
 struct InRuns {
     runs: Runs,
-    /// The least and the greatest.
+    /// The least and the greatest; of no rows the first is behind the last.
     starts: (i64, i64),
     words: SharedWords,
 }
@@ -43,8 +43,7 @@ impl From<RecordBatch> for Waiting {
 impl Waiting {
     /// Readings in key order, each key once; `words` are those of the rows.
     pub fn in_runs(runs: Runs, words: SharedWords) -> Waiting {
-        let ends = runs.runs().flat_map(|run| [run.starts()[0], run.starts()[run.len() - 1]]);
-        let starts = ends.fold((i64::MAX, i64::MIN), |(least, most), start| (least.min(start), most.max(start)));
+        let starts = runs.bounds().unwrap_or((i64::MAX, i64::MIN));
         Waiting(Kind::Runs(Arc::new(InRuns { runs, starts, words })))
     }
 
@@ -61,6 +60,14 @@ impl Waiting {
         match &self.0 {
             Kind::Columns(_) => None,
             Kind::Runs(held) => Some(&held.runs),
+        }
+    }
+
+    /// The least and the greatest start of its rows, where they are held in runs and there are some.
+    pub(crate) fn bounds(&self) -> Option<(i64, i64)> {
+        match &self.0 {
+            Kind::Columns(_) => None,
+            Kind::Runs(held) => Some(held.starts).filter(|(least, most)| least <= most),
         }
     }
 

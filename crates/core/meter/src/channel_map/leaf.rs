@@ -82,8 +82,8 @@ impl<const N: usize> Leaf<N> {
         &self.distances[..self.len()]
     }
 
-    /// The numbers at a place.
-    #[inline]
+    /// The numbers at a place. Within whoever asks, so that what he does not look at is not loaded.
+    #[inline(always)]
     pub(super) fn get(&self, at: usize) -> [i64; N] {
         let (mut numbers, mut from) = (self.bases, at * self.stride());
         for (number, width) in numbers.iter_mut().zip(self.widths) {
