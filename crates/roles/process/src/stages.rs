@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::at_hand::AtHand;
-use crate::chunk::{CHUNK_ITEMS, Chunk, Source};
+use crate::chunk::{Chunk, Source};
 use crate::input::Input;
 use crate::understand::{Chunks, Understander};
 use crate::{Error, Until};
@@ -28,8 +28,11 @@ const READ_BYTES_MAX: usize = 4 << 20;
 const GATHER: Duration = Duration::from_millis(200);
 /// Batches of records waiting to be understood: with the one in hand, 12 MiB.
 const RECORDS_WAITING: usize = 2;
-/// Groups of chunks waiting to be judged. A group has fewer than twice
-/// [`CHUNK_ITEMS`] items; with the ones in hand they stay below 200 MiB.
+/// Chunks are judged together until they have so many items: what a group takes, in
+/// the order it came and in that of its keys, lies in a core's own cache.
+const GROUP_ITEMS: usize = 1 << 14;
+/// Groups of chunks waiting to be judged. A group has fewer than [`GROUP_ITEMS`] items
+/// and a chunk's; with the ones in hand they stay below 200 MiB.
 const GROUPS_WAITING: usize = 4;
 /// Read ahead in an archived file.
 const ARCHIVE_BUFFER_BYTES: usize = 1 << 20;
@@ -190,7 +193,7 @@ impl Chunks for ToLoop {
     fn take(&mut self, chunk: Chunk) -> Result<(), Error> {
         self.items += chunk.items();
         self.group.push(chunk);
-        if self.items < CHUNK_ITEMS {
+        if self.items < GROUP_ITEMS {
             return Ok(());
         }
         self.hand_on()
