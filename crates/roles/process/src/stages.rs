@@ -22,9 +22,9 @@ use crate::{Error, Until};
 
 /// Bytes of records read at a time.
 const READ_BYTES_MAX: usize = 4 << 20;
-/// From one read to the next where there was less than half of that to read:
-/// small records are cheaper understood and judged together than one by one. The
-/// first after a pause goes through at once.
+/// Waited before the next read where there was less than half of that to read: small
+/// records are cheaper understood and judged together than one by one. The first
+/// after a pause goes through at once.
 const GATHER: Duration = Duration::from_millis(200);
 /// Batches of records waiting to be understood: with the one in hand, 12 MiB.
 const RECORDS_WAITING: usize = 2;
@@ -90,7 +90,6 @@ async fn read(
         if until == Until::Now {
             return Ok(());
         }
-        let gathered = host::sleep(GATHER);
         let records = journal.read(next, READ_BYTES_MAX).await?;
         if let Some(last) = records.last() {
             next = Sequence(last.sequence.0 + 1);
@@ -98,7 +97,7 @@ async fn read(
             out.send(records).await.map_err(|_| Error::Gone)?;
             if until == Until::Told && bytes < READ_BYTES_MAX as u64 / 2 {
                 tokio::select! {
-                    () = gathered => {}
+                    () = host::sleep(GATHER) => {}
                     // What was told, the loop asks.
                     _ = stop.changed() => {}
                 }
