@@ -296,7 +296,7 @@ impl Runs {
         }
     }
 
-    /// The least and the greatest start of a row.
+    /// The least and the greatest start of a row, in microseconds of UTC; none where there are no rows.
     pub fn bounds(&self) -> Option<(i64, i64)> {
         let first = |place: usize| self.starts[self.heads[place].from as usize];
         let end = |place: usize| self.heads.get(place + 1).map_or(self.starts.len(), |next| next.from as usize);

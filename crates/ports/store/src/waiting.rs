@@ -29,8 +29,8 @@ enum Kind {
 #[derive(Debug)]
 struct InRuns {
     runs: Runs,
-    /// The least and the greatest; of no rows the first is behind the last.
-    starts: (i64, i64),
+    /// The least and the greatest, where there are rows.
+    starts: Option<(i64, i64)>,
     words: SharedWords,
 }
 
@@ -43,7 +43,7 @@ impl From<RecordBatch> for Waiting {
 impl Waiting {
     /// Readings in key order, each key once; `words` are those of the rows.
     pub fn in_runs(runs: Runs, words: SharedWords) -> Waiting {
-        let starts = runs.bounds().unwrap_or((i64::MAX, i64::MIN));
+        let starts = runs.bounds();
         Waiting(Kind::Runs(Arc::new(InRuns { runs, starts, words })))
     }
 
@@ -67,14 +67,15 @@ impl Waiting {
     pub(crate) fn bounds(&self) -> Option<(i64, i64)> {
         match &self.0 {
             Kind::Columns(_) => None,
-            Kind::Runs(held) => Some(held.starts).filter(|(least, most)| least <= most),
+            Kind::Runs(held) => held.starts,
         }
     }
 
     /// Those of its rows that have one of some keys, where they are held in runs.
     pub fn rows_of(&self, keys: &[RowKey]) -> Vec<Row> {
         let Kind::Runs(held) = &self.0 else { return Vec::new() };
-        let near = keys.iter().filter(|key| (held.starts.0..=held.starts.1).contains(&key.start.0));
+        let Some((least, most)) = held.starts else { return Vec::new() };
+        let near = keys.iter().filter(|key| (least..=most).contains(&key.start.0));
         near.filter_map(|key| held.runs.find(key)).collect()
     }
 
