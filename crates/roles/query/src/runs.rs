@@ -39,7 +39,7 @@ mod tests;
 use states::States;
 
 /// Rows a run has to have on average, seen over the first batch, for runs to be
-/// looked up: finding them costs about what looking up a quarter of the rows does.
+/// looked up; with fewer, finding them is work beside looking nearly all rows up.
 const ROWS_OF_A_RUN_MIN: usize = 4;
 
 /// Puts [`ByRuns`] around every first step of an aggregation that it can do.

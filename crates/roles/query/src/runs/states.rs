@@ -1,4 +1,7 @@
 //! The groups met so far, and what is known of each.
+//!
+//! Promise: every row is in one state that is given out. What is held is told to
+//! the query's memory; where that has no room, all states go out at once.
 
 use std::sync::Arc;
 
