@@ -319,14 +319,34 @@ impl Runs {
 
     /// The row of a key, where the rows lie in key order and each key is there once.
     pub fn find(&self, key: &RowKey) -> Option<Row> {
+        self.find_all(std::slice::from_ref(key)).pop()
+    }
+
+    /// The rows of those of some keys, in key order, that are there, where the rows lie in
+    /// key order and each key is there once. What is not near is stepped over in leaps.
+    pub fn find_all(&self, mut keys: &[RowKey]) -> Vec<Row> {
         let first_key = |head: &Head| {
             let Like { tenant, span, .. } = self.likes[head.like as usize];
             RowKey { tenant, channel: head.channel, start: Timestamp(self.starts[head.from as usize]), span }
         };
-        let after = self.heads.partition_point(|head| first_key(head) <= *key);
-        let run = self.run_at(after.checked_sub(1)?);
-        let at = run.starts.binary_search(&key.start.0).ok()?;
-        Some(run.row(at)).filter(|row| row.key == *key)
+        let (mut found, mut begun) = (Vec::new(), 0);
+        while let Some(key) = keys.first() {
+            begun += leading(&self.heads[begun..], |head| first_key(head) <= *key);
+            let before = begun.checked_sub(1).map(|last| self.run_at(last)).filter(|run| *key <= run.last_key());
+            let passed = if let Some(run) = before {
+                let within = leading(keys, |key| *key <= run.last_key());
+                let at = |key: &RowKey| run.starts.binary_search(&key.start.0).ok();
+                let rows =
+                    keys[..within].iter().filter_map(|key| Some(run.row(at(key)?)).filter(|row| row.key == *key));
+                found.extend(rows);
+                within
+            } else {
+                let Some(next) = self.heads.get(begun).map(first_key) else { break };
+                leading(keys, |key| *key < next)
+            };
+            keys = &keys[passed..];
+        }
+        found
     }
 
     /// Whether every row comes after the one before it.
@@ -365,6 +385,16 @@ impl Runs {
         let near = &self.heads[place..self.heads.len().min(place + rows)];
         place + near.partition_point(|head| (head.from as usize) < to) - 1
     }
+}
+
+/// How many of the first ones are so, where none behind them is: in leaps, for it is few as a rule.
+fn leading<T>(all: &[T], is: impl Fn(&T) -> bool) -> usize {
+    let mut end = 1;
+    while all.get(end - 1).is_some_and(&is) {
+        end *= 2;
+    }
+    let from = end / 2;
+    from + all[from..all.len().min(end)].partition_point(is)
 }
 
 fn narrow(count: usize) -> u32 {
@@ -558,6 +588,18 @@ pub(crate) mod tests {
                 prop_assert_eq!(runs.find(&row.key).map(|found| found.value.value), Some(row.value.value));
             }
             prop_assert!(runs.find(&row(9, 0, 0, 0, 0).key).is_none());
+        }
+
+        #[test]
+        fn of_many_keys_those_are_found_that_are_there(rows in rows(), held in any::<u64>()) {
+            let mut sorted = rows;
+            sorted.sort_by_key(|row| row.key);
+            sorted.dedup_by_key(|row| row.key);
+            let is_held = |at: usize| held >> (at % 64) & 1 == 1;
+            let there = sorted.iter().enumerate().filter(|(at, _)| is_held(*at)).map(|(_, row)| *row);
+            let runs: Runs = there.clone().collect();
+            let keys: Vec<RowKey> = sorted.iter().map(|row| row.key).collect();
+            prop_assert_eq!(told(runs.find_all(&keys)), told(there));
         }
     }
 }

@@ -71,12 +71,15 @@ impl Waiting {
         }
     }
 
-    /// Those of its rows that have one of some keys, where they are held in runs.
+    /// Whether a row held in runs may start in this time, in microseconds of UTC.
+    pub fn may_start_in(&self, (from, last): (i64, i64)) -> bool {
+        self.bounds().is_some_and(|(least, most)| least <= last && from <= most)
+    }
+
+    /// Those of its rows that have one of some sorted keys, where they are held in runs.
     pub fn rows_of(&self, keys: &[RowKey]) -> Vec<Row> {
         let Kind::Runs(held) = &self.0 else { return Vec::new() };
-        let Some((least, most)) = held.starts else { return Vec::new() };
-        let near = keys.iter().filter(|key| (least..=most).contains(&key.start.0));
-        near.filter_map(|key| held.runs.find(key)).collect()
+        held.runs.find_all(keys)
     }
 
     /// The rows as columns of their table.

@@ -198,7 +198,11 @@ impl Stored for Everything<'_> {
                 rows.extend(store::batch_to_rows(&batch, &mut words)?);
             }
         }
-        rows.extend(self.round.new.iter().flat_map(|waiting| waiting.rows_of(keys)));
+        let starts = keys.iter().map(|key| key.start.0);
+        if let Some(asked) = starts.clone().min().zip(starts.max()) {
+            let near = self.round.new.iter().filter(|waiting| waiting.may_start_in(asked));
+            rows.extend(near.flat_map(|waiting| waiting.rows_of(keys)));
+        }
         rows.extend(self.round.versions.iter().filter(|row| keys.binary_search(&row.key).is_ok()));
         Ok(rows)
     }
