@@ -77,9 +77,14 @@ impl Coverage {
     }
 
     /// How many of the first rows of a run may be stored; of those behind them none is.
-    pub fn may_hold_first(&self, rows: &meter::Run<'_>) -> usize {
-        let begun = self.last_begun(rows.channel(), Timestamp(rows.starts()[rows.len() - 1]));
-        begun.map_or(0, |run| rows.starts().partition_point(|start| *start < run.to))
+    /// With the keys of those that may be.
+    pub fn may_hold_of(&self, rows: &meter::Run<'_>, keys: &mut Vec<RowKey>) -> usize {
+        let starts = rows.starts();
+        let Some(begun) = self.last_begun(rows.channel(), Timestamp(starts[starts.len() - 1])) else { return 0 };
+        let count = starts.partition_point(|start| *start < begun.to);
+        let first = (0..count).map(|at| rows.row(at).key);
+        keys.extend(first.filter(|key| key.start.0 >= begun.from || self.may_hold(key)));
+        count
     }
 
     /// The last run of a channel that begins at that time or before.

@@ -102,7 +102,7 @@ struct Sorted {
     rows: Runs,
     /// Of each delivery the place of its chunk.
     chunk_of: Vec<u32>,
-    /// Of each run how many of its first rows may be stored: behind them nothing is.
+    /// Of each run how many of its first rows may be stored by their time: behind them nothing is.
     doubted: Vec<usize>,
 }
 
@@ -131,11 +131,8 @@ impl Sorted {
 
     /// The keys, each once, that may be stored already.
     fn doubtful(&mut self, coverage: &Coverage) -> Vec<RowKey> {
-        self.doubted = self.rows.runs().map(|run| coverage.may_hold_first(&run)).collect();
         let mut keys = Vec::new();
-        for (run, count) in self.rows.runs().zip(&self.doubted).filter(|(_, count)| **count > 0) {
-            keys.extend(run.part(0, *count).rows().map(|row| row.key).filter(|key| coverage.may_hold(key)));
-        }
+        self.doubted = self.rows.runs().map(|run| coverage.may_hold_of(&run, &mut keys)).collect();
         keys.dedup();
         keys
     }
@@ -217,7 +214,7 @@ impl Placing<'_> {
     fn run(&mut self, rows: &Sorted, at: usize, coverage: &mut Coverage) -> Option<Row> {
         let run = rows.rows.run_at(at);
         let wanted = self.wanted.readings == 0 || rows.chunks(&run).all(|chunk| chunk >= self.wanted.readings);
-        let doubted = if wanted { rows.doubted[at] } else { run.len() };
+        let doubted = if wanted { self.known.among(&run, rows.doubted[at]) } else { run.len() };
         let mut stands = None;
         if doubted > 0 {
             self.not_all_new(rows, at);
@@ -233,7 +230,7 @@ impl Placing<'_> {
 
     /// Takes in a wanted run of which nothing is stored; its last row stands.
     fn new_run(&mut self, run: &Run<'_>, coverage: &mut Coverage) -> Row {
-        if coverage.insert_run(run) {
+        if coverage.insert_run(run) && run.first_key().span.0 > 0 {
             self.suspects.extend(run.rows().map(|row| row.key));
         }
         if !self.all_new {
@@ -311,6 +308,17 @@ impl Known {
         let mut rows = if keys.is_empty() { Vec::new() } else { stored.versions_of(keys, words)? };
         rows.sort_by_key(|row| row.key);
         Ok(Known { rows })
+    }
+
+    /// Of the first rows of a run, which may be stored, how many may be indeed: none, if no
+    /// version of one is known.
+    fn among(&self, run: &Run<'_>, first: usize) -> usize {
+        if first == 0 || self.rows.is_empty() {
+            return 0;
+        }
+        let last = run.part(0, first).last_key();
+        let at = self.rows.partition_point(|row| row.key < run.first_key());
+        if self.rows.get(at).is_some_and(|row| row.key <= last) { first } else { 0 }
     }
 
     /// Puts the versions of a key in place of what is in `into`.
