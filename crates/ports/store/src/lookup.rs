@@ -4,16 +4,28 @@ use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::filter_record_batch;
 use meter::RowKey;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection};
 
 use crate::delta::FileEntry;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::prune::{Ranges, Wanted, left_of};
 use crate::read::{DiskFile, FileBatches, Footers, Want};
 use crate::rows::Keys;
 use crate::schema::{Table, column};
 use crate::write::{PAGE_ROWS_MAX, Shelf};
+
+/// The columns of a key.
+const KEY: [usize; 4] = [column::TENANT, column::CHANNEL, column::START, column::SPAN];
+const ALL: [usize; column::COUNT] = {
+    let mut all = [0; column::COUNT];
+    let mut place = 0;
+    while place < column::COUNT {
+        all[place] = place;
+        place += 1;
+    }
+    all
+};
 
 /// What reading needs: where the files are, and what is remembered of them.
 #[derive(Clone)]
@@ -30,7 +42,8 @@ pub(crate) struct OfFile {
 }
 
 impl Library {
-    /// Every row of these files that has one of the keys; `keys` are sorted.
+    /// Every row of these files that has one of the keys; `keys` are sorted. Most are asked for
+    /// to be sure that they are not there: of a row without one of them only the key is read.
     pub(crate) fn rows_of(&self, table: Table, files: &[FileEntry], keys: &[RowKey]) -> Result<Vec<OfFile>> {
         let mut found = Vec::new();
         if keys.is_empty() {
@@ -47,15 +60,10 @@ impl Library {
             if left.groups.is_empty() {
                 continue;
             }
-            let columns: [usize; column::COUNT] = std::array::from_fn(|place| place);
-            let want = Want { groups: left.groups, rows: left.rows, columns: &columns, batch_rows: 2 * PAGE_ROWS_MAX };
-            for batch in FileBatches::open(file, footer, want)? {
-                let batch = batch?;
-                let mask = among(&Keys::of(&batch)?, keys);
-                if mask.true_count() > 0 {
-                    let rows = |cause| Error::Rows { table: table.name(), cause };
-                    found.push(OfFile { file: place, batch: filter_record_batch(&batch, &mask).map_err(rows)? });
-                }
+            let near = Want { groups: left.groups, rows: left.rows, columns: &KEY, batch_rows: 2 * PAGE_ROWS_MAX };
+            let Some(there) = with_keys(&file, &footer, near, keys)? else { continue };
+            for batch in FileBatches::open(file, footer, there)? {
+                found.push(OfFile { file: place, batch: batch? });
             }
         }
         Ok(found)
@@ -69,7 +77,6 @@ impl Library {
         ranges: &Ranges,
         take: &mut dyn FnMut(&RowKey),
     ) -> Result<()> {
-        const KEY: [usize; 4] = [column::TENANT, column::CHANNEL, column::START, column::SPAN];
         let wanted = Wanted::Ranges(ranges);
         for entry in files.iter().filter(|entry| wanted.may_hold(&entry.low, &entry.high)) {
             let file = DiskFile::new(&self.shelf, table, entry);
@@ -87,6 +94,24 @@ impl Library {
         }
         Ok(())
     }
+}
+
+/// All columns of those rows that have one of the keys; none if no row has.
+fn with_keys(
+    file: &DiskFile,
+    footer: &ArrowReaderMetadata,
+    near: Want<'static>,
+    keys: &[RowKey],
+) -> Result<Option<Want<'static>>> {
+    let batches = FileBatches::open(file.clone(), footer.clone(), near.clone())?;
+    let there = batches.map(|batch| Ok(among(&Keys::of_places(&batch?, [0, 1, 2, 3])?, keys)));
+    let there: Vec<BooleanArray> = there.collect::<Result<_>>()?;
+    if there.iter().all(|there| there.true_count() == 0) {
+        return Ok(None);
+    }
+    let there = RowSelection::from_filters(&there);
+    let rows = near.rows.map_or(there.clone(), |rows| rows.and_then(&there));
+    Ok(Some(Want { rows: Some(rows), columns: &ALL, ..near }))
 }
 
 /// Which rows have one of the keys. Both are sorted, so both are walked once;

@@ -180,6 +180,7 @@ impl Kept {
 }
 
 /// What of a file to read.
+#[derive(Clone)]
 pub(crate) struct Want<'a> {
     /// Row groups by number.
     pub groups: Vec<usize>,
