@@ -113,7 +113,12 @@ fn parse_into(
 ) -> Result<(), Error> {
     let limits = Limits::received_at(collector.chunk.source.received_at);
     let file_name = collector.chunk.source.object.clone();
+    // A request came through a door, which walked its envelope before it took it in.
+    let admitted = format == Format::Protobuf && !collector.chunk.source.is_file();
     let outcome = match input {
+        Input::Held(bytes) if admitted => {
+            parse::protobuf::read_admitted(&bytes, limits, collector).map(drop).map_err(parse::Error::from)
+        }
         Input::Held(bytes) => parse::read_held(format, &file_name, &bytes, limits, collector),
         Input::Streamed(input) => parse::read_file(format, &file_name, input, limits, collector),
     };

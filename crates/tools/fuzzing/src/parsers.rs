@@ -6,7 +6,7 @@
 use std::io::BufReader;
 
 use meter::Timestamp;
-use parse::protobuf::{Checked, Limits};
+use parse::protobuf::{Checked, Limits, read_admitted};
 use parse::{Format, json};
 
 use crate::heard::Heard;
@@ -31,9 +31,12 @@ pub fn line(data: &[u8]) -> Met {
 /// A request in protobuf; every measurement of a readable one is read or refused.
 pub fn protobuf(data: &[u8]) -> Met {
     let met = read(&Format::Protobuf, data);
+    let mut admitted = Heard::default();
+    let unwalked = read_admitted(data, limits(), &mut admitted);
     if let Ok(checked) = Checked::new(data) {
         let mut heard = Heard::default();
         let tally = checked.read(limits(), &mut heard);
+        assert_eq!((unwalked, &admitted), (Ok(tally), &heard), "it says the same without being walked first");
         assert_eq!(tally.readings, heard.readings, "readings are those counted");
         assert_eq!(tally.readings + tally.refused, checked.summary().measurements, "all are read or refused");
     }

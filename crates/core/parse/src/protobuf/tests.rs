@@ -122,7 +122,9 @@ fn same_verdict(body: &[u8]) -> Result<(), TestCaseError> {
             prop_assert_eq!(summary.containers, theirs.containers.len() as u64);
             let measurements: usize = theirs.containers.iter().map(|container| container.measurements.len()).sum();
             prop_assert_eq!(summary.measurements, measurements as u64);
-            heard(body);
+            let mut admitted = Heard::default();
+            prop_assert!(read_admitted(body, limits(), &mut admitted).is_ok());
+            prop_assert_eq!(admitted.seen, heard(body).seen);
         }
         Err(error) => {
             // Stricter than prost on purpose: nothing in it, or groups too deep.
@@ -131,6 +133,8 @@ fn same_verdict(body: &[u8]) -> Result<(), TestCaseError> {
             let mut untouched = Heard::default();
             prop_assert_eq!(read(body, limits(), &mut untouched), Err(error));
             prop_assert!(untouched.seen.is_empty());
+            // What no door took in does no harm either.
+            _ = read_admitted(body, limits(), &mut untouched);
         }
     }
     Ok(())
