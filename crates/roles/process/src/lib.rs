@@ -5,7 +5,7 @@
 //! what is not understood is kept with its place and reason.
 //!
 //! Read: `role.rs` (the loop), `stages.rs` (journal → chunks), `at_hand.rs`,
-//! `intake.rs`, `input.rs`, `understand.rs`, `chunk.rs`, `names.rs`, `spelled.rs`,
+//! `intake.rs`, `input.rs`, `understand.rs`, `chunk.rs`, `secret.rs`, `names.rs`, `spelled.rs`,
 //! `files.rs` and `messages.rs` (what came before), `judge.rs`, `live.rs`,
 //! `overlaps.rs`, `coverage.rs`, `round.rs`, `batches.rs`, `restore.rs`,
 //! `checkpoint.rs`, `bodies.rs`, `maintain.rs`, `until.rs`.
@@ -14,6 +14,7 @@ mod error;
 mod until;
 mod at_hand;
 mod chunk;
+mod secret;
 mod names;
 mod spelled;
 mod files;

@@ -8,15 +8,14 @@
 use std::collections::HashSet;
 
 use foldhash::fast::FixedState;
-use host::Entropy;
 use meter::{Message, TenantId};
-use xxhash_rust::xxh3::xxh3_128_with_secret;
+
+use crate::secret::Secret;
 
 /// Names remembered at least; twice as many at most, 34 bytes each in a hash set just grown: below 36 MB.
 const NAMES_MIN: usize = 1 << 19;
 
-/// A message under its name, whole: 128 bits of XXH3 under a secret. By accident two
-/// of a million meet once in 2^88; on purpose a sender can lose but its own.
+/// A message under its name, whole.
 type MessageHash = u128;
 
 /// See the module.
@@ -25,20 +24,17 @@ pub struct MessagesSeen {
     new: HashSet<MessageHash, FixedState>,
     old: HashSet<MessageHash, FixedState>,
     names_min: usize,
-    /// Nobody's: another each time the house starts.
-    secret: [u8; 192],
+    secret: Secret,
 }
 
 impl MessagesSeen {
-    /// None was seen yet; an error if there is no randomness for the secret.
-    pub fn new(entropy: &dyn Entropy) -> std::io::Result<MessagesSeen> {
-        MessagesSeen::remembering(NAMES_MIN, entropy)
+    /// None was seen yet.
+    pub fn new(secret: Secret) -> MessagesSeen {
+        MessagesSeen::remembering(NAMES_MIN, secret)
     }
 
-    fn remembering(names_min: usize, entropy: &dyn Entropy) -> std::io::Result<MessagesSeen> {
-        let mut secret = [0; _];
-        entropy.random_bytes(&mut secret)?;
-        Ok(MessagesSeen { new: HashSet::default(), old: HashSet::default(), names_min, secret })
+    fn remembering(names_min: usize, secret: Secret) -> MessagesSeen {
+        MessagesSeen { new: HashSet::default(), old: HashSet::default(), names_min, secret }
     }
 
     /// Whether this message came before, and takes it in. One that does not say
@@ -58,7 +54,7 @@ impl MessagesSeen {
     }
 
     fn hash(&self, tenant: TenantId, message: &Message<'_>) -> MessageHash {
-        let said = xxh3_128_with_secret(message.bytes, &self.secret).to_le_bytes();
+        let said = self.secret.hash(message.bytes).to_le_bytes();
         let whose = u64::from(tenant.0.cast_unsigned()).to_le_bytes();
         let mut all = [0; 32];
         for (part, bytes) in
@@ -66,17 +62,16 @@ impl MessagesSeen {
         {
             part.copy_from_slice(bytes);
         }
-        xxh3_128_with_secret(&all, &self.secret)
+        self.secret.hash(&all)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use host::SeededEntropy;
 
     fn seen_of(names_min: usize) -> MessagesSeen {
-        MessagesSeen::remembering(names_min, &SeededEntropy::new(1)).expect("seeded")
+        MessagesSeen::remembering(names_min, Secret::of_tests())
     }
 
     fn message(bytes: &[u8]) -> Message<'_> {

@@ -15,6 +15,7 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::Error;
 use crate::chunk::{NewChannel, NewDevice};
+use crate::secret::Secret;
 
 mod by_hash;
 mod layouts;
@@ -31,8 +32,12 @@ use layouts::{Layout, Layouts};
 const LEASE_BLOCKS_MIN: u32 = 64;
 const LEASE_BLOCKS_MAX: u32 = 16 << 10;
 
-/// 128 bits of BLAKE3: names stand on disk, memory holds what finds them. Never 0.
+/// Names stand on disk, memory holds what finds them. Never 0.
 type NameHash = u128;
+
+/// Apart from each other in what is hashed.
+const POINTS: u8 = 2;
+const DEVICES: u8 = 3;
 
 /// Hands out blocks that the registry leased.
 pub trait Lessor: Send {
@@ -68,10 +73,11 @@ pub struct Names {
     leased: Range<i64>,
     lease_next: u32,
     lessor: Box<dyn Lessor>,
+    secret: Secret,
 }
 
 impl Names {
-    pub fn new(lessor: Box<dyn Lessor>) -> Names {
+    pub fn new(lessor: Box<dyn Lessor>, secret: Secret) -> Names {
         Names {
             points: ByHash::new(),
             layouts: Layouts::default(),
@@ -82,6 +88,7 @@ impl Names {
             leased: 0..0,
             lease_next: LEASE_BLOCKS_MIN,
             lessor,
+            secret,
         }
     }
 
@@ -96,7 +103,7 @@ impl Names {
 
     /// Takes in a device read back from the lake.
     pub fn know_device(&mut self, known: &NewDevice) {
-        let hash = device_hash(known.tenant, &known.name);
+        let hash = self.hash(DEVICES, known.tenant, &[&known.name]);
         if self.devices.find(hash).is_none() {
             self.devices.insert(hash, Device::of(known.device));
         }
@@ -138,7 +145,7 @@ impl Names {
         if name.is_empty() {
             return Ok(DeviceId::NONE);
         }
-        let hash = device_hash(tenant, name);
+        let hash = self.hash(DEVICES, tenant, &[name]);
         if let Some(place) = self.devices.find(hash) {
             return Ok(self.devices.get(place).id());
         }
@@ -158,7 +165,7 @@ impl Names {
     }
 
     fn point(&mut self, tenant: TenantId, point: &str, device: &str) -> PointPlace {
-        let hash = point_hash(tenant, point, device);
+        let hash = self.hash(POINTS, tenant, &[point, device]);
         PointPlace(self.points.find(hash).unwrap_or_else(|| self.points.insert(hash, Point::default())))
     }
 
@@ -202,6 +209,17 @@ impl Names {
         number
     }
 
+    /// Lengths go in with the texts, so that ("ab", "c") and ("a", "bc") differ.
+    fn hash(&self, space: u8, tenant: TenantId, texts: &[&str]) -> NameHash {
+        let mut said: SmallVec<[u8; 128]> = smallvec![space];
+        said.extend_from_slice(&tenant.0.to_le_bytes());
+        for text in texts {
+            said.extend_from_slice(&(text.len() as u64).to_le_bytes());
+            said.extend_from_slice(text.as_bytes());
+        }
+        self.secret.hash(&said).max(1)
+    }
+
     fn next_block(&mut self) -> Result<i64, Error> {
         if self.leased.is_empty() {
             self.leased = self.lessor.lease(self.lease_next)?;
@@ -222,31 +240,4 @@ fn device_in_name<'a>(reading: &Reading<'a>) -> &'a str {
         Identity::Point => "",
         Identity::Device => reading.device,
     }
-}
-
-/// Lengths go in with the texts, so that ("ab", "c") and ("a", "bc") differ.
-fn hash(space: u8, tenant: TenantId, texts: &[&str]) -> NameHash {
-    let mut said: SmallVec<[u8; 128]> = smallvec![space];
-    said.extend_from_slice(&tenant.0.to_le_bytes());
-    for text in texts {
-        said.extend_from_slice(&(text.len() as u64).to_le_bytes());
-        said.extend_from_slice(text.as_bytes());
-    }
-    half(&said).max(1)
-}
-
-/// Half of the hash of some bytes, in one go: a hasher that can be fed in parts is
-/// two kilobytes to set up.
-fn half(bytes: &[u8]) -> u128 {
-    let mut half = [0; 16];
-    half.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
-    u128::from_le_bytes(half)
-}
-
-fn point_hash(tenant: TenantId, point: &str, device: &str) -> NameHash {
-    hash(2, tenant, &[point, device])
-}
-
-fn device_hash(tenant: TenantId, name: &str) -> NameHash {
-    hash(3, tenant, &[name])
 }

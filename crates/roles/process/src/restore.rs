@@ -19,6 +19,7 @@ use crate::files::{File, FilesSeen};
 use crate::judge::standing;
 use crate::messages::MessagesSeen;
 use crate::names::{Lessor, Names};
+use crate::secret::Secret;
 use crate::understand::{Formats, Understander};
 
 pub struct Restored {
@@ -33,16 +34,17 @@ pub fn restore(
     disk: &dyn Disk,
     lessor: Box<dyn Lessor>,
     formats: Formats,
-    messages: MessagesSeen,
+    secret: Secret,
 ) -> Result<Restored, Error> {
     let snapshot = lake.snapshot();
-    let mut names = Names::new(lessor);
+    let mut names = Names::new(lessor, secret.clone());
     for_each(&snapshot, ScanTable::Channels, |batch| channels(batch, &mut names))?;
     for_each(&snapshot, ScanTable::Devices, |batch| devices(batch, &mut names))?;
     let mut files = FilesSeen::default();
     for_each(&snapshot, ScanTable::Sources, |batch| sources(batch, &formats, &mut files))?;
     let words = SharedWords::default();
     let channels = what_channels_have(lake, &snapshot, disk, &words)?;
+    let messages = MessagesSeen::new(secret);
     let (spelled, expected) = Default::default();
     let understander = Understander { formats, names, files, messages, words, spelled, expected };
     Ok(Restored { understander, channels, from: lake.resume() })

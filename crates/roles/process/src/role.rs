@@ -17,10 +17,10 @@ use crate::intake::{Intake, Room};
 use crate::judge::{Counts, judge, read};
 use crate::live::{self, Fresh, Live};
 use crate::maintain::{Done, Maintenance};
-use crate::messages::MessagesSeen;
 use crate::names::Lessor;
 use crate::restore::{Restored, restore};
 use crate::round::{Everything, Missing, Round};
+use crate::secret::Secret;
 use crate::stages::Stages;
 use crate::understand::Formats;
 use crate::{Error, MaintainSettings, Until};
@@ -127,8 +127,8 @@ pub struct Parts {
 pub async fn run(parts: Parts, stop: watch::Receiver<Until>) -> Result<Lake, Error> {
     let Parts { journal, archive, lake, lessor, formats, disk, entropy, clock, progress, .. } = parts;
     let Parts { at_hand, live, spans, settings, .. } = parts;
-    let messages = MessagesSeen::new(entropy.as_ref()).map_err(Error::Entropy)?;
-    let Restored { understander, channels, from } = restore(&lake, disk.as_ref(), lessor, formats, messages)?;
+    let secret = Secret::new(entropy.as_ref()).map_err(Error::Entropy)?;
+    let Restored { understander, channels, from } = restore(&lake, disk.as_ref(), lessor, formats, secret)?;
     info!(%from, channels = channels.latest.channel_count(), "process starts");
     lake.show_latest(channels.latest.clone());
     let words = understander.words.clone();

@@ -373,6 +373,7 @@ fn cut(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Secret;
     use bytes::Bytes;
     use meter::{Sequence, Timestamp};
 
@@ -396,8 +397,8 @@ mod tests {
 
     fn understood(formats: Formats) -> Result<Vec<Chunk>, Error> {
         let (files, words, spelled) = Default::default();
-        let messages = MessagesSeen::new(&host::SeededEntropy::new(1)).expect("seeded");
-        let names = Names::new(Box::new(NoBlocks));
+        let secret = Secret::of_tests();
+        let (messages, names) = (MessagesSeen::new(secret.clone()), Names::new(Box::new(NoBlocks), secret));
         let expected = (0, 0);
         let mut understander = Understander { formats, names, files, messages, words, spelled, expected };
         let source = Source {
