@@ -97,6 +97,22 @@ impl Coverage {
         earlier[..earlier.partition_point(|run| run.from <= at.0)].last().copied()
     }
 
+    /// Takes in a run that goes on where its channel ends, if it does: as a rule it does,
+    /// and then nothing of it is stored and no time of it was covered.
+    pub fn append(&mut self, rows: &meter::Run<'_>) -> bool {
+        let (first, last) = (rows.first_key(), rows.last_key());
+        let mut goes_on = false;
+        self.newest.update(first.channel, |there| {
+            let mut newest = Newest::of(there?);
+            let end = newest.run.to;
+            goes_on = (end..=end.saturating_add(slack_of(&first))).contains(&first.start.0);
+            newest.take_span(first.span.0);
+            newest.run.to = end_of(&last).0;
+            goes_on.then(|| newest.numbers())
+        });
+        goes_on
+    }
+
     /// Takes in a stored key. Whether some of its time was, or may have been,
     /// covered already.
     pub fn insert(&mut self, key: &RowKey) -> bool {
@@ -110,7 +126,7 @@ impl Coverage {
 
     /// From one key to another of its channel and span; those between leave no gap that counts.
     fn insert_all(&mut self, key: &RowKey, last: &RowKey) -> bool {
-        let slack = if key.span.0 == 0 { SPOT_SLACK_MICROS } else { 0 };
+        let slack = slack_of(key);
         let run = Run { from: key.start.0, to: end_of(last).0 };
         let mut shared = false;
         self.newest.update(key.channel, |there| {
@@ -182,6 +198,11 @@ fn insert_apart(
     shared
 }
 
+/// Time between spot values is covered with them, if it is no more than this.
+fn slack_of(key: &RowKey) -> i64 {
+    if key.span.0 == 0 { SPOT_SLACK_MICROS } else { 0 }
+}
+
 /// A spot value covers its own microsecond.
 fn end_of(key: &RowKey) -> Timestamp {
     Timestamp(key.start.0.saturating_add(key.span.0.max(1)))
@@ -216,11 +237,28 @@ fn join_closest(runs: &mut Vec<Run>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use meter::{Span, TenantId};
+    use meter::{Decimal, DeviceId, Flags, Quality, Row, Runs, Sequence, Span, TenantId, Word};
     use proptest::prelude::*;
 
     fn key(channel: i64, start: i64, span: i64) -> RowKey {
         RowKey { tenant: TenantId(1), channel: ChannelId(channel), start: Timestamp(start), span: Span(span) }
+    }
+
+    fn alone(key: RowKey) -> Runs {
+        let row = Row {
+            key,
+            value: Decimal::default(),
+            unit: Word(0),
+            quality: Word(0),
+            canonical: Quality::Measured,
+            reason: Word(0),
+            flags: Flags::default(),
+            device: DeviceId::NONE,
+            message_time: Timestamp(0),
+            issued_at: Timestamp(0),
+            sequence: Sequence(1),
+        };
+        [row].into_iter().collect()
     }
 
     #[test]
@@ -243,7 +281,8 @@ mod tests {
         ) {
             let mut coverage = Coverage::default();
             for (place, (channel, start, span)) in keys.iter().enumerate() {
-                let shared = coverage.insert(&key(*channel, start * spread, span * spread));
+                let new = key(*channel, start * spread, span * spread);
+                let shared = !coverage.append(&alone(new).run_at(0)) && coverage.insert(&new);
                 let before = keys[..place].iter().filter(|(of, ..)| of == channel);
                 let shares = |(_, from, length): &(i64, i64, i64)| *from < start + span && start < &(from + length);
                 prop_assert!(shared || !before.clone().any(shares), "what shares time is never denied");

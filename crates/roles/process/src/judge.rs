@@ -103,7 +103,8 @@ struct Sorted {
     /// Of each delivery the place of its chunk.
     chunk_of: Vec<u32>,
     /// Of each run how many of its first rows may be stored by their time: behind them nothing is.
-    doubted: Vec<usize>,
+    /// None where the run goes on where its channel ended, and is covered as such.
+    doubted: Vec<Option<usize>>,
 }
 
 impl Sorted {
@@ -129,10 +130,11 @@ impl Sorted {
         from + 1 + (from + 1..).take_while(same).count()
     }
 
-    /// The keys, each once, that may be stored already.
-    fn doubtful(&mut self, coverage: &Coverage) -> Vec<RowKey> {
+    /// The keys, each once, that may be stored already. What nobody doubts is covered with it.
+    fn doubtful(&mut self, coverage: &mut Coverage) -> Vec<RowKey> {
         let mut keys = Vec::new();
-        self.doubted = self.rows.runs().map(|run| coverage.may_hold_of(&run, &mut keys)).collect();
+        let mut doubted = |run| (!coverage.append(&run)).then(|| coverage.may_hold_of(&run, &mut keys));
+        self.doubted = self.rows.runs().map(&mut doubted).collect();
         keys.dedup();
         keys
     }
@@ -214,7 +216,11 @@ impl Placing<'_> {
     fn run(&mut self, rows: &Sorted, at: usize, coverage: &mut Coverage) -> Option<Row> {
         let run = rows.rows.run_at(at);
         let wanted = self.wanted.readings == 0 || rows.chunks(&run).all(|chunk| chunk >= self.wanted.readings);
-        let doubted = if wanted { self.known.among(&run, rows.doubted[at]) } else { run.len() };
+        let doubted = match rows.doubted[at] {
+            _ if !wanted => run.len(),
+            None => 0,
+            Some(first) => self.known.among(&run, first),
+        };
         let mut stands = None;
         if doubted > 0 {
             self.not_all_new(rows, at);
@@ -223,16 +229,16 @@ impl Placing<'_> {
         }
         if doubted < run.len() {
             let new = run.part(doubted, run.len() - doubted);
-            stands = Some(self.new_run(&new, coverage));
+            if rows.doubted[at].is_some() && coverage.insert_run(&new) && new.first_key().span.0 > 0 {
+                self.suspects.extend(new.rows().map(|row| row.key));
+            }
+            stands = Some(self.new_run(&new));
         }
         stands
     }
 
     /// Takes in a wanted run of which nothing is stored; its last row stands.
-    fn new_run(&mut self, run: &Run<'_>, coverage: &mut Coverage) -> Row {
-        if coverage.insert_run(run) && run.first_key().span.0 > 0 {
-            self.suspects.extend(run.rows().map(|row| row.key));
-        }
+    fn new_run(&mut self, run: &Run<'_>) -> Row {
         if !self.all_new {
             self.judged.new.push_run(run);
         }
