@@ -131,6 +131,28 @@ pub trait Sink {
     }
 }
 
+impl<S: Sink + ?Sized> Sink for &mut S {
+    fn reading(&mut self, reading: Reading<'_>) {
+        (**self).reading(reading);
+    }
+
+    fn event(&mut self, event: Event<'_>) {
+        (**self).event(event);
+    }
+
+    fn refused(&mut self, refusal: Refusal<'_>) {
+        (**self).refused(refusal);
+    }
+
+    fn message(&mut self, message: Message<'_>) {
+        (**self).message(message);
+    }
+
+    fn stopped(&self) -> bool {
+        (**self).stopped()
+    }
+}
+
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

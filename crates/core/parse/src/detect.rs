@@ -97,11 +97,11 @@ pub fn read_held(
     file_name: &str,
     body: &[u8],
     limits: Limits,
-    sink: &mut dyn Sink,
+    mut sink: &mut dyn Sink,
 ) -> Result<(), Error> {
     match format {
         Format::Protobuf | Format::Json if body.len() as u64 > REQUEST_BYTES_MAX => return Err(Error::TooLarge),
-        Format::Protobuf => drop(protobuf::read(body, limits, sink)?),
+        Format::Protobuf => drop(protobuf::read(body, limits, &mut sink)?),
         Format::Json => drop(json::read(body, limits, sink)?),
         format => read_file(format, file_name, body, limits, sink)?,
     }

@@ -26,24 +26,25 @@ pub struct Tally {
 
 /// Reads a body into `sink`. If the envelope cannot be read, nothing has been
 /// emitted. The sink is asked between containers whether it wants more.
-pub fn read(body: &[u8], limits: Limits, sink: &mut dyn Sink) -> Result<Tally, EnvelopeError> {
+pub fn read(body: &[u8], limits: Limits, sink: &mut impl Sink) -> Result<Tally, EnvelopeError> {
     Ok(Checked::new(body)?.read(limits, sink))
 }
 
 /// As [`read`], of a body that a door has checked: it is not walked once more before it is
 /// read. If its envelope cannot be read after all, what stands before the fault has been emitted.
-pub fn read_admitted(body: &[u8], limits: Limits, sink: &mut dyn Sink) -> Result<Tally, EnvelopeError> {
+pub fn read_admitted(body: &[u8], limits: Limits, sink: &mut impl Sink) -> Result<Tally, EnvelopeError> {
     Ok(read_checked(body, limits, sink)?)
 }
 
 impl<B: AsRef<[u8]>> Checked<B> {
     /// Reads it into `sink`, which is asked between containers whether it wants more.
-    pub fn read(&self, limits: Limits, sink: &mut dyn Sink) -> Tally {
+    pub fn read(&self, limits: Limits, sink: &mut impl Sink) -> Tally {
         read_checked(self.body().as_ref(), limits, sink).expect("an envelope that was checked can be read")
     }
 }
 
-fn read_checked(body: &[u8], limits: Limits, sink: &mut dyn Sink) -> Step<Tally> {
+// A copy for each kind of sink: what a sink does not ask about a reading is not made for it.
+fn read_checked(body: &[u8], limits: Limits, sink: &mut impl Sink) -> Step<Tally> {
     let mut shared = Streams::default();
     let mut message = Cursor::new(body);
     let mut context = DefaultHasher::new();
@@ -125,9 +126,9 @@ pub(super) fn with_measurements(fault: &impl std::fmt::Display, count: u64) -> S
 }
 
 /// One container after the other, into a sink.
-pub(super) struct Visit<'a, 's> {
+pub(super) struct Visit<'a, 's, S> {
     limits: Limits,
-    pub(super) sink: &'s mut dyn Sink,
+    pub(super) sink: &'s mut S,
     /// The request's streams, for containers without their own.
     shared: &'s Streams<'a>,
     /// Of the shared streams, as sent.
@@ -137,8 +138,8 @@ pub(super) struct Visit<'a, 's> {
     pub(super) tally: Tally,
 }
 
-impl<'a, 's> Visit<'a, 's> {
-    pub(super) fn new(limits: Limits, sink: &'s mut dyn Sink, shared: &'s Streams<'a>, context: u64) -> Visit<'a, 's> {
+impl<'a, 's, S: Sink> Visit<'a, 's, S> {
+    pub(super) fn new(limits: Limits, sink: &'s mut S, shared: &'s Streams<'a>, context: u64) -> Visit<'a, 's, S> {
         let (own, twins, tally) = (Streams::default(), Twins::default(), Tally::default());
         Visit { limits, sink, shared, context, own, twins, tally }
     }

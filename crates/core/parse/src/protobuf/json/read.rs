@@ -31,7 +31,7 @@ pub fn read(body: &[u8], limits: Limits, sink: &mut dyn Sink) -> Result<Tally, E
     Ok(tally)
 }
 
-fn one_request(request: Request<'_>, number: u64, limits: Limits, sink: &mut dyn Sink) -> Tally {
+fn one_request(request: Request<'_>, number: u64, limits: Limits, mut sink: &mut dyn Sink) -> Tally {
     let prefix = request_named(number);
     let mut context = DefaultHasher::new();
     request.streams.map(|streams| streams.raw).hash(&mut context);
@@ -52,7 +52,7 @@ fn one_request(request: Request<'_>, number: u64, limits: Limits, sink: &mut dyn
             tally.refused += sent.refuse_whole(&misread, sink);
             continue;
         }
-        let mut visit = Visit::new(limits, sink, &shared, context.finish());
+        let mut visit = Visit::new(limits, &mut sink, &shared, context.finish());
         visit.container(0, Cursor::new(&sent.message), &sent).expect("written by us");
         tally.readings += visit.tally.readings;
         tally.refused += visit.tally.refused;
