@@ -1,12 +1,15 @@
 //! Many rows in key order.
 //!
 //! Promise: every row of the sources once, in key order, in runs as long as can
-//! be: only rows that meet in time stay apart. Rows of equal keys come in the
+//! be: only rows of one key stay apart. Rows of equal keys come in the
 //! order of their sources, and within one in the order they have there.
 //!
 //! Runs are ordered by their channels digit by digit, some thousands of rows at a
 //! time, so that it costs the same however many sources they come from. A row that
 //! is a run of its own, as live ones are, takes all it needs along.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use crate::runs::Runs;
 use crate::{ChannelId, RowKey};
@@ -49,14 +52,15 @@ struct Place {
 
 const _: () = assert!(size_of::<Place>() == 48);
 
-/// A row among those that meet in time.
+/// What is left of a run among those that meet in time; the one with the least key goes first,
+/// and of equal keys that of the first source.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Met {
-    key: RowKey,
+    /// Start and span of its next row.
+    next: (i64, i64),
     source: u32,
     run: u32,
     at: u32,
-    value: i64,
-    delivery: u32,
     like: u32,
 }
 
@@ -147,8 +151,8 @@ impl<'a> InKeyOrder<'a> {
         self.push_apart(&places[from..], may_go_on);
     }
 
-    /// Runs that reach into each other, row by row and each row apart; one alone goes on
-    /// with the last if that may be. Whether what follows may go on.
+    /// Runs that reach into each other, piece by piece; one alone goes on with the last if
+    /// that may be. Whether what follows may go on.
     fn push_apart(&mut self, places: &[Place], may_go_on: bool) -> bool {
         if let [only] = places {
             self.rows.begin_unless(may_go_on, ChannelId(only.channel), only.like, only.start);
@@ -160,23 +164,42 @@ impl<'a> InKeyOrder<'a> {
             }
             return true;
         }
-        let mut rows: Vec<Met> = places.iter().flat_map(|place| self.met(place)).collect();
-        rows.sort_by_key(|row| (row.key, row.source, row.run, row.at));
-        for row in rows {
-            self.rows.begin_unless(false, row.key.channel, row.like, row.key.start.0);
-            self.rows.push_row(row.key.start.0, row.value, row.delivery);
-        }
-        false
+        self.push_met(places, may_go_on)
     }
 
-    fn met(&self, place: &Place) -> impl Iterator<Item = Met> {
-        let Place { source, run, like, .. } = *place;
-        let (rows, from) = (self.sources[source as usize].run_at(run as usize), self.deliveries[source as usize]);
-        let each = (0..).zip(rows.rows()).zip(rows.delivered());
-        each.map(move |((at, row), delivered)| {
-            let (value, delivery) = (row.value.value, from + delivered);
-            Met { key: row.key, source, run, at, value, delivery, like }
-        })
+    /// As [`InKeyOrder::push_apart`], of several. A row whose key another has is a run of its own.
+    fn push_met(&mut self, places: &[Place], mut may_go_on: bool) -> bool {
+        let (mut met, mut last) = (BinaryHeap::new(), None);
+        let mut coming = places.iter().map(|place| self.met(place)).collect::<Vec<_>>().into_iter().peekable();
+        loop {
+            while let Some(new) = coming.next_if(|new| met.peek().is_none_or(|Reverse(first)| new <= first)) {
+                met.push(Reverse(new));
+            }
+            let Some(Reverse(mut first)) = met.pop() else { return may_go_on };
+            let others = [met.peek().map(|Reverse(other)| other.next), coming.peek().map(|other| other.next)];
+            let until = others.into_iter().flatten().min();
+            let run = self.sources[first.source as usize].run_at(first.run as usize);
+            let (at, span) = (first.at as usize, first.next.1);
+            let shares_key = last == Some(first.next) || until == Some(first.next);
+            let count = match until {
+                _ if shares_key => 1,
+                Some(until) => run.starts()[at..].partition_point(|start| (*start, span) < until),
+                None => run.len() - at,
+            };
+            let piece = run.part(at, count);
+            self.rows.begin_unless(may_go_on && !shares_key, run.channel(), first.like, first.next.0);
+            self.rows.push_rows(&piece, self.deliveries[first.source as usize]);
+            (may_go_on, last) = (!shares_key, Some((piece.last_key().start.0, span)));
+            if let Some(start) = run.starts().get(at + count) {
+                (first.next, first.at) = ((*start, span), first.at + count as u32);
+                met.push(Reverse(first));
+            }
+        }
+    }
+
+    fn met(&self, place: &Place) -> Met {
+        let Place { start, source, run, like, .. } = *place;
+        Met { next: (start, self.rows.like_at(like).span.0), source, run, at: 0, like }
     }
 
     fn last_start(&self, place: &Place) -> i64 {
@@ -294,6 +317,20 @@ mod tests {
             };
             check(&sources.into_iter().map(sorted).collect::<Vec<_>>())?;
         }
+    }
+
+    #[test]
+    fn minutes_that_overtake_each_other_become_one_run() {
+        let minutes = |some: &[i64]| {
+            let rows = some.iter().map(|minute| crate::runs::tests::row(7, minute * 60, 0, *minute, 0));
+            rows.collect::<Runs>()
+        };
+        let of = [minutes(&[0, 1, 2, 6, 7]), minutes(&[3, 4, 5, 9]), minutes(&[8, 10])];
+        let whole = InKeyOrder::of(&of.iter().collect::<Vec<_>>()).into_rows();
+        assert_eq!((whole.run_count(), whole.run_at(0).values().to_vec()), (1, (0..11).collect()));
+        let twice = [minutes(&[0, 1, 2, 3]), minutes(&[2])];
+        let whole = InKeyOrder::of(&twice.iter().collect::<Vec<_>>()).into_rows();
+        assert_eq!(whole.runs().map(|run| run.len()).collect::<Vec<_>>(), [2, 1, 1, 1]);
     }
 
     proptest! {
