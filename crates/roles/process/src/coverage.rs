@@ -100,14 +100,18 @@ impl Coverage {
     /// Takes in a run that goes on where its channel ends, if it does: as a rule it does,
     /// and then nothing of it is stored and no time of it was covered.
     pub fn append(&mut self, rows: &meter::Run<'_>) -> bool {
-        let (first, last) = (rows.first_key(), rows.last_key());
+        self.append_all(&rows.first_key(), &rows.last_key())
+    }
+
+    /// As [`Coverage::append`], from one key to another of its channel and span.
+    fn append_all(&mut self, first: &RowKey, last: &RowKey) -> bool {
         let mut goes_on = false;
         self.newest.update(first.channel, |there| {
             let mut newest = Newest::of(there?);
             let end = newest.run.to;
-            goes_on = (end..=end.saturating_add(slack_of(&first))).contains(&first.start.0);
+            goes_on = (end..=end.saturating_add(slack_of(first))).contains(&first.start.0);
             newest.take_span(first.span.0);
-            newest.run.to = end_of(&last).0;
+            newest.run.to = end_of(last).0;
             goes_on.then(|| newest.numbers())
         });
         goes_on
@@ -237,28 +241,11 @@ fn join_closest(runs: &mut Vec<Run>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use meter::{Decimal, DeviceId, Flags, Quality, Row, Runs, Sequence, Span, TenantId, Word};
+    use meter::{Span, TenantId};
     use proptest::prelude::*;
 
     fn key(channel: i64, start: i64, span: i64) -> RowKey {
         RowKey { tenant: TenantId(1), channel: ChannelId(channel), start: Timestamp(start), span: Span(span) }
-    }
-
-    fn alone(key: RowKey) -> Runs {
-        let row = Row {
-            key,
-            value: Decimal::default(),
-            unit: Word(0),
-            quality: Word(0),
-            canonical: Quality::Measured,
-            reason: Word(0),
-            flags: Flags::default(),
-            device: DeviceId::NONE,
-            message_time: Timestamp(0),
-            issued_at: Timestamp(0),
-            sequence: Sequence(1),
-        };
-        [row].into_iter().collect()
     }
 
     #[test]
@@ -282,7 +269,7 @@ mod tests {
             let mut coverage = Coverage::default();
             for (place, (channel, start, span)) in keys.iter().enumerate() {
                 let new = key(*channel, start * spread, span * spread);
-                let shared = !coverage.append(&alone(new).run_at(0)) && coverage.insert(&new);
+                let shared = !coverage.append_all(&new, &new) && coverage.insert(&new);
                 let before = keys[..place].iter().filter(|(of, ..)| of == channel);
                 let shares = |(_, from, length): &(i64, i64, i64)| *from < start + span && start < &(from + length);
                 prop_assert!(shared || !before.clone().any(shares), "what shares time is never denied");
