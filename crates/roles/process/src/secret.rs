@@ -9,7 +9,7 @@ use host::Entropy;
 use xxhash_rust::xxh3::xxh3_128_with_secret;
 
 /// See the module.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Secret(Box<[u8; 192]>);
 
 impl Secret {
@@ -20,9 +20,17 @@ impl Secret {
         Ok(Secret(secret))
     }
 
+    /// Of these bytes, the same as long as the house runs.
     #[inline]
     pub fn hash(&self, bytes: &[u8]) -> u128 {
         xxh3_128_with_secret(bytes, self.0.as_slice())
+    }
+}
+
+/// Whoever holds one may be shown; the secret is not.
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
     }
 }
 
