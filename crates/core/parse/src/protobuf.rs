@@ -1,10 +1,10 @@
 //! Requests of `schemas/meterhouse/v1/readings.proto`.
 //!
 //! Promise: a body is either readable as a whole, which [`check`] says before
-//! anyone takes it in, or nothing of it is ([`read_admitted`] relies on it); of a readable body every measurement
-//! becomes one reading or one refusal with its byte. Texts are borrowed, nothing
-//! is allocated per measurement, and no bytes make it panic. A container's
-//! `message_id` is checked and left to who looks for it.
+//! anyone takes it in, or nothing of it is ([`read_admitted`] relies on it having been
+//! asked); of a readable body every measurement becomes one reading or one refusal with
+//! its byte. Texts are borrowed, nothing is allocated per measurement, and no bytes make
+//! it panic. A container's `message_id` is checked and left to who looks for it.
 //!
 //! Read: `schema.rs` (numbers), `wire.rs` (bytes), `check.rs` (the envelope),
 //! `limits.rs`, `fault.rs` (what is refused), `streams.rs`, `container.rs`,

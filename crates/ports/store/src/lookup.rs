@@ -17,15 +17,6 @@ use crate::write::{PAGE_ROWS_MAX, Shelf};
 
 /// The columns of a key.
 const KEY: [usize; 4] = [column::TENANT, column::CHANNEL, column::START, column::SPAN];
-const ALL: [usize; column::COUNT] = {
-    let mut all = [0; column::COUNT];
-    let mut place = 0;
-    while place < column::COUNT {
-        all[place] = place;
-        place += 1;
-    }
-    all
-};
 
 /// What reading needs: where the files are, and what is remembered of them.
 #[derive(Clone)]
@@ -50,6 +41,7 @@ impl Library {
             return Ok(found);
         }
         let wanted = Wanted::Keys(keys);
+        let columns: [usize; column::COUNT] = std::array::from_fn(|place| place);
         for (place, entry) in files.iter().enumerate() {
             if !wanted.may_hold(&entry.low, &entry.high) {
                 continue;
@@ -61,8 +53,10 @@ impl Library {
                 continue;
             }
             let near = Want { groups: left.groups, rows: left.rows, columns: &KEY, batch_rows: 2 * PAGE_ROWS_MAX };
-            let Some(there) = with_keys(&file, &footer, near, keys)? else { continue };
-            for batch in FileBatches::open(file, footer, there)? {
+            let Some(there) = with_keys(&file, &footer, near.clone(), keys)? else { continue };
+            let rows = near.rows.map_or(there.clone(), |rows| rows.and_then(&there));
+            let want = Want { rows: Some(rows), columns: &columns, ..near };
+            for batch in FileBatches::open(file, footer, want)? {
                 found.push(OfFile { file: place, batch: batch? });
             }
         }
@@ -96,22 +90,17 @@ impl Library {
     }
 }
 
-/// All columns of those rows that have one of the keys; none if no row has.
+/// Which of the rows near the keys have one of them; none if no row has.
 fn with_keys(
     file: &DiskFile,
     footer: &ArrowReaderMetadata,
-    near: Want<'static>,
+    near: Want<'_>,
     keys: &[RowKey],
-) -> Result<Option<Want<'static>>> {
-    let batches = FileBatches::open(file.clone(), footer.clone(), near.clone())?;
+) -> Result<Option<RowSelection>> {
+    let batches = FileBatches::open(file.clone(), footer.clone(), near)?;
     let there = batches.map(|batch| Ok(among(&Keys::of_places(&batch?, [0, 1, 2, 3])?, keys)));
     let there: Vec<BooleanArray> = there.collect::<Result<_>>()?;
-    if there.iter().all(|there| there.true_count() == 0) {
-        return Ok(None);
-    }
-    let there = RowSelection::from_filters(&there);
-    let rows = near.rows.map_or(there.clone(), |rows| rows.and_then(&there));
-    Ok(Some(Want { rows: Some(rows), columns: &ALL, ..near }))
+    Ok(there.iter().any(|there| there.true_count() > 0).then(|| RowSelection::from_filters(&there)))
 }
 
 /// Which rows have one of the keys. Both are sorted, so both are walked once;
